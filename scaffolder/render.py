@@ -1,0 +1,165 @@
+"""Render a manifest into the files of a project, in memory.
+
+The only module that knows the templates. It reads `copier.yml` and walks
+`templates/project` as Copier does, with Jinja2 alone: Copier's start-up costs more than
+the whole of this. That both give the same bytes is a test.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from scaffolder.bundle import bundle
+
+SUFFIX = ".jinja"
+
+Tree = dict[str, bytes]
+"""The files of a project: POSIX path from its root -> content."""
+
+type_parsers: Mapping[str, Callable[[str], Any]] = {
+    "str": str,
+    "json": json.loads,
+    "yaml": lambda text: yaml.load(text, Loader),
+}
+
+# libyaml is missing from some builds of PyYAML; both loaders read the same documents.
+Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# A path part that makes one path for each item: {% yield item from items %}name{% endyield %}.
+YIELD = re.compile(r"\{% yield (\w+) from (.+?) %\}(.+?)\{% endyield %\}(.*)")
+
+
+def render(manifest: Mapping[str, Any], *, skip: frozenset[str] = frozenset()) -> Tree:
+    """Render a valid manifest, as parsed from its YAML, into a tree.
+
+    Paths in `skip` are left out without being rendered.
+    """
+    return _templates(bundle()).render(manifest, skip)
+
+
+def written_once() -> tuple[str, ...]:
+    """Return the patterns of the files that belong to the user after the first write."""
+    return tuple(_templates(bundle()).settings["_skip_if_exists"])
+
+
+@lru_cache(maxsize=1)
+def _templates(root: Path) -> "_Templates":
+    return _Templates(root)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One part of a template's path; `items` and `item` where it stands for several."""
+
+    name: Callable[[Mapping[str, Any]], str]
+    item: str = ""
+    items: Callable[[Mapping[str, Any]], list[Any]] = field(default=lambda _: [None])
+
+
+class _Templates:
+    """`copier.yml` and the files under `templates/project`, compiled once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.settings: dict[str, Any] = yaml.load((root / "copier.yml").read_bytes(), Loader)
+        envops = self.settings["_envops"]
+        self.environment = Environment(
+            loader=FileSystemLoader(root),
+            extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
+            auto_reload=False,
+            cache_size=-1,
+            **{**envops, "undefined": StrictUndefined},
+        )
+        self.questions = {
+            name: question for name, question in self.settings.items() if not name.startswith("_")
+        }
+        self._compiled: dict[str, Template] = {}
+        project = root / self.settings["_subdirectory"]
+        self.files = [
+            (tuple(self._part(part) for part in self._target(path, project).parts), path)
+            for path in sorted(project.rglob("*"))
+            if path.is_file()
+        ]
+
+    def render(self, manifest: Mapping[str, Any], skip: frozenset[str]) -> Tree:
+        context = self._answers(manifest)
+        tree: Tree = {}
+        for parts, source in self.files:
+            for path, extra in _paths(parts, context):
+                if path not in skip:
+                    tree[path] = self._content(source, {**context, **extra} if extra else context)
+        return tree
+
+    def _answers(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the questions from the manifest, and work out the computed answers."""
+        answers: dict[str, Any] = {}
+        for name, question in self.questions.items():
+            if name.endswith("_check"):
+                continue  # The manifest is valid; these stop plain Copier at one that is not.
+            if name in manifest:
+                answers[name] = manifest[name]
+                continue
+            default = question["default"]
+            if isinstance(default, str):
+                text = self._compile(default).render(answers)
+                kind = "yaml" if question.get("multiselect") else question["type"]
+                default = type_parsers[kind](text)
+            answers[name] = default
+        return answers
+
+    def _content(self, source: Path, context: Mapping[str, Any]) -> bytes:
+        if source.suffix != SUFFIX:
+            return source.read_bytes()
+        name = source.relative_to(self.root).as_posix()
+        return self.environment.get_template(name).render(context).encode()
+
+    def _part(self, text: str) -> _Part:
+        if match := YIELD.fullmatch(text):
+            item, items, name, rest = match.groups()
+            template = self._compile(name + rest)
+            return _Part(template.render, item, self._expression(items))
+        if "{" in text:
+            return _Part(self._compile(text).render)
+        return _Part(lambda _: text)
+
+    def _expression(self, source: str) -> Callable[[Mapping[str, Any]], list[Any]]:
+        expression = self.environment.compile_expression(source)
+        return lambda context: list(expression(context))
+
+    def _compile(self, source: str) -> Template:
+        template = self._compiled.get(source)
+        if template is None:
+            template = self._compiled[source] = self.environment.from_string(source)
+        return template
+
+    @staticmethod
+    def _target(path: Path, project: Path) -> Path:
+        relative = path.relative_to(project)
+        return relative.with_suffix("") if relative.suffix == SUFFIX else relative
+
+
+def _paths(parts: tuple[_Part, ...], context: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name the files that a template makes, with what each knows beside the context.
+
+    An empty part drops the file, as it does in Copier.
+    """
+    if not parts:
+        yield "", {}
+        return
+    first, rest = parts[0], parts[1:]
+    for item in first.items(context):
+        extra = {first.item: item} if first.item else {}
+        inner = {**context, **extra} if extra else context
+        name = first.name(inner)
+        if not name:
+            continue
+        for path, deeper in _paths(rest, inner):
+            full = f"{name}/{path}" if path else name
+            yield full.removeprefix("./"), {**extra, **deeper}
