@@ -57,12 +57,23 @@ export function createProtocol(
   });
   const answersLegacy = transport.legacy === "stateless" && !streams;
 
-  return async (request, parsedBody) => {
+  return async (request, body) => {
+    const parsedBody = withCapabilities(body);
     if (answersLegacy && (await isLegacyRequest(request, parsedBody))) {
       return serveLegacy(createServer(), request, parsedBody);
     }
     return handler.fetch(request, { parsedBody });
   };
+}
+
+/**
+ * Health checks written by hand tend to leave the capabilities of a client out
+ * of `initialize`. A client without any is meant, and the SDK wants it said.
+ */
+function withCapabilities(body: unknown): unknown {
+  const { method, params } = Object(body) as { method?: unknown; params?: unknown };
+  if (method !== "initialize" || Object(params) !== params) return body;
+  return { ...Object(body), params: { capabilities: {}, ...Object(params) } };
 }
 
 async function serveLegacy(

@@ -1,0 +1,1 @@
+"""Declare an MCP server once, and generate it for every runtime that it is deployed to."""

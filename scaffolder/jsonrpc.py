@@ -1,0 +1,197 @@
+"""Exchange one JSON-RPC message over HTTP, and say at which layer it fails.
+
+A response comes as a JSON body or as an event of a stream; both are read within one deadline.
+"""
+
+import ipaddress
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+# A server that sends more than this for one answer is not listing tools.
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+QUOTED = 300
+
+HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+
+
+class Layer(StrEnum):
+    """Where an exchange failed; the layers below it worked."""
+
+    CONNECT = "connect"
+    HTTP = "http"
+    JSON_RPC = "json-rpc"
+    PROTOCOL = "protocol"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong, and at which layer."""
+
+    layer: Layer
+    message: str
+
+    def __str__(self) -> str:
+        """Put the layer first, as a table or a log shows it."""
+        return f"{self.layer}: {self.message}"
+
+
+class ExchangeError(Exception):
+    """An exchange that failed; `failure` is the same as a value."""
+
+    def __init__(self, layer: Layer, message: str) -> None:
+        """Say where and what."""
+        super().__init__(message)
+        self.failure = Failure(layer, message)
+
+
+class Connection:
+    """One endpoint, and the HTTP connections to it, which stay open between exchanges."""
+
+    def __init__(self, url: str, headers: Mapping[str, str] | None, timeout: float) -> None:
+        """Connect to nothing yet. `timeout` is for a whole exchange, in seconds."""
+        self._url = url
+        self._timeout = timeout
+        # A proxy of the environment reaches the world, not this machine.
+        self._http = httpx.Client(headers=headers, timeout=timeout, trust_env=not is_loopback(url))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def request(
+        self, message: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> tuple[Mapping[str, Any], float]:
+        """Send a request; return the result of the response to it, and the milliseconds that it took."""
+        method = message["method"]
+        started = time.perf_counter()
+        status, kind, body = self._post(message, headers)
+        elapsed = (time.perf_counter() - started) * 1000
+        reply = _reply(kind, body, message["id"])
+        error = reply.get("error") if reply else None
+        if isinstance(error, dict):
+            text = f"{method}: error {error.get('code')}: {quote(str(error.get('message')))}"
+            raise ExchangeError(
+                Layer.JSON_RPC, text if status == httpx.codes.OK else f"{text} (HTTP {status})"
+            )
+        if status != httpx.codes.OK:
+            raise ExchangeError(Layer.HTTP, f"{method}: HTTP {status}: {quote(_decode(body))}")
+        if reply is None:
+            raise ExchangeError(
+                Layer.JSON_RPC,
+                f"{method}: no response with id {message['id']} in a body of type {kind or 'unknown'}: "
+                f"{quote(_decode(body))}",
+            )
+        return member(reply, "result", dict, method), elapsed
+
+    def notify(self, message: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+        """Send a notification, which has no response."""
+        status, _, body = self._post(message, headers)
+        if status != httpx.codes.ACCEPTED:
+            text = f"{message['method']}: HTTP {status} instead of 202: {quote(_decode(body))}"
+            raise ExchangeError(Layer.HTTP, text)
+
+    def _post(self, message: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, str, bytes]:
+        """Return the status, the media type and the body of the answer to a message."""
+        deadline = time.perf_counter() + self._timeout
+        method = message["method"]
+        content = json.dumps(message).encode()
+        try:
+            with self._http.stream(
+                "POST", self._url, content=content, headers={**HEADERS, **headers}
+            ) as response:
+                kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                return response.status_code, kind, _read(response, kind, message.get("id"), deadline)
+        except (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.UnsupportedProtocol,
+            httpx.InvalidURL,
+        ) as error:
+            raise ExchangeError(Layer.CONNECT, f"{self._url}: {error or type(error).__name__}") from error
+        except httpx.TimeoutException as error:
+            raise ExchangeError(Layer.HTTP, f"{method}: no answer in {self._timeout:g} s") from error
+        except httpx.HTTPError as error:
+            raise ExchangeError(Layer.HTTP, f"{method}: {error or type(error).__name__}") from error
+
+
+def member(value: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
+    """Return a member of a JSON object that the protocol demands, of the kind that it demands."""
+    found = value.get(key)
+    if isinstance(found, kind):
+        return found
+    raise ExchangeError(
+        Layer.PROTOCOL, f"{where}: `{key}` is {quote(json.dumps(found))} instead of a {kind.__name__}"
+    )
+
+
+def quote(text: str) -> str:
+    """Shorten what a server said to what a message can hold."""
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads back to this machine."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def _read(response: httpx.Response, kind: str, wanted: object, deadline: float) -> bytes:
+    """Read a body; of a stream only until the response is there, since a server may keep it open."""
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise ExchangeError(Layer.HTTP, f"the answer is larger than {MAX_BODY_BYTES} bytes")
+        if kind == "text/event-stream" and chunk.endswith((b"\n", b"\r")) and _reply(kind, body, wanted):
+            break
+        # httpx limits the time between two chunks, and a server may send one a second for ever.
+        if time.perf_counter() > deadline:
+            raise httpx.ReadTimeout("the answer did not end")
+    return bytes(body)
+
+
+def _reply(kind: str, body: bytes | bytearray, wanted: object) -> Mapping[str, Any] | None:
+    """Find the response to a request among the messages of a body; an error may name no request."""
+    for text in _events(bytes(body)) if kind == "text/event-stream" else [bytes(body)]:
+        with suppress(ValueError, RecursionError):
+            message = json.loads(text)
+            if (
+                isinstance(message, dict)
+                and message.get("jsonrpc") == "2.0"
+                and "method" not in message
+                and (message.get("id") == wanted or (message.get("id") is None and "error" in message))
+            ):
+                return message
+    return None
+
+
+def _events(body: bytes) -> Iterator[bytes]:
+    """Split an event stream into the data of its events.
+
+    By bytes, and not with `splitlines`: a description may hold U+2028 or U+0085, which end no line here.
+    """
+    lines: list[bytes] = []
+    for line in body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
+        if not line and lines:
+            yield b"\n".join(lines)
+            lines = []
+        elif line.startswith(b"data:"):
+            lines.append(line[5:].removeprefix(b" "))
+
+
+def _decode(body: bytes) -> str:
+    return body.decode(errors="replace").strip()

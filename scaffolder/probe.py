@@ -1,0 +1,205 @@
+"""Speak MCP to a server in both eras of the protocol; whatever it does is a value, never an exception."""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+import httpx
+
+from scaffolder.jsonrpc import Connection, ExchangeError, Failure, Layer, is_loopback, member, quote
+
+MODERN = "2026-07-28"
+LEGACY = "2025-11-25"
+
+CLIENT = {"name": "mcp-scaffold", "version": "1"}
+
+# A server that lists tools page by page without end is stopped here.
+MAX_PAGES = 1000
+
+
+class Era(StrEnum):
+    """How client and server come to terms: revisions with a handshake, or those without one."""
+
+    LEGACY = "legacy"
+    MODERN = "modern"
+
+
+@dataclass(frozen=True, slots=True)
+class EraReport:
+    """What a server answered in one era."""
+
+    era: Era
+    protocol_versions: tuple[str, ...] = ()
+    """The revision that a legacy handshake agreed on; all that a modern server advertises."""
+    server: Mapping[str, Any] = field(default_factory=dict)
+    tools: tuple[Mapping[str, Any], ...] = ()
+    latencies_ms: Mapping[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """What a server answered, by era; None where it was not asked."""
+
+    url: str
+    legacy: EraReport | None
+    modern: EraReport | None
+
+    @property
+    def reports(self) -> tuple[EraReport, ...]:
+        """The eras that were asked for."""
+        return tuple(report for report in (self.legacy, self.modern) if report is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class CallReport:
+    """What a call of a tool came to; its result may still say `isError`."""
+
+    result: Mapping[str, Any] = field(default_factory=dict)
+    latency_ms: float = 0.0
+    failure: Failure | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of the result, as a model reads it."""
+        content = self.result.get("content")
+        blocks = content if isinstance(content, list) else []
+        return "\n".join(
+            str(block["text"]) for block in blocks if isinstance(block, dict) and "text" in block
+        )
+
+
+def probe(
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 10.0,
+    eras: Iterable[Era] = tuple(Era),
+) -> ProbeReport:
+    """Greet a server and list its tools, in each era."""
+    with Client(url, headers, timeout) as client:
+        reports = {era: client.introduce(era) for era in eras}
+    return ProbeReport(url, reports.get(Era.LEGACY), reports.get(Era.MODERN))
+
+
+def get(url: str, headers: Mapping[str, str] | None = None, timeout: float = 2.0) -> tuple[int, str] | None:
+    """Return the status and the body of a page, or nothing where nobody answers."""
+    with suppress(httpx.HTTPError, httpx.InvalidURL):
+        response = httpx.get(url, headers=headers, timeout=timeout, trust_env=not is_loopback(url))
+        return response.status_code, response.text
+    return None
+
+
+class Client:
+    """A minimal MCP client of one endpoint."""
+
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None, timeout: float = 10.0) -> None:
+        """Connect to nothing yet. `timeout` is for each exchange, in seconds."""
+        self._connection = Connection(url, headers, timeout)
+        self._id = 0
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def introduce(self, era: Era) -> EraReport:
+        """Go through what a client does before its first call: greet, then list the tools."""
+        latencies: dict[str, float] = {}
+        versions: tuple[str, ...] = ()
+        server: Mapping[str, Any] = {}
+        tools: tuple[Mapping[str, Any], ...] = ()
+        failure = None
+        greet = self._initialize if era is Era.LEGACY else self._discover
+        try:
+            versions, server = greet(latencies)
+            tools = tuple(self._list(era, latencies))
+        except ExchangeError as error:
+            failure = error.failure
+        return EraReport(era, versions, server, tools, latencies, failure)
+
+    def call(self, name: str, arguments: Mapping[str, Any], era: Era = Era.MODERN) -> CallReport:
+        """Call a tool."""
+        params = {"name": name, "arguments": dict(arguments)}
+        try:
+            result, latency = self._request(era, "tools/call", params)
+        except ExchangeError as error:
+            return CallReport(failure=error.failure)
+        return CallReport(result, latency)
+
+    def _initialize(self, latencies: dict[str, float]) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+        params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": CLIENT}
+        result, latencies["initialize"] = self._request(Era.LEGACY, "initialize", params)
+        version = member(result, "protocolVersion", str, "initialize")
+        member(result, "capabilities", dict, "initialize")
+        server = member(result, "serverInfo", dict, "initialize")
+        initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        self._connection.notify(initialized, {"mcp-protocol-version": version})
+        return (version,), server
+
+    def _discover(self, latencies: dict[str, float]) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+        result, latencies["server/discover"] = self._request(Era.MODERN, "server/discover", {})
+        versions = member(result, "supportedVersions", list, "server/discover")
+        member(result, "capabilities", dict, "server/discover")
+        if MODERN not in versions:
+            text = f"server/discover advertises {quote(json.dumps(versions))}, not the {MODERN} it answers in"
+            raise ExchangeError(Layer.PROTOCOL, text)
+        meta = result.get("_meta")
+        named = meta.get("io.modelcontextprotocol/serverInfo") if isinstance(meta, dict) else None
+        server = result.get("serverInfo", named)
+        return tuple(map(str, versions)), server if isinstance(server, dict) else {}
+
+    def _list(self, era: Era, latencies: dict[str, float]) -> Iterator[Mapping[str, Any]]:
+        params: dict[str, Any] = {}
+        for _ in range(MAX_PAGES):
+            result, latency = self._request(era, "tools/list", params)
+            latencies.setdefault("tools/list", latency)
+            for tool in member(result, "tools", list, "tools/list"):
+                if not isinstance(tool, dict) or not isinstance(tool.get("name"), str):
+                    text = f"tools/list holds what is no tool: {quote(json.dumps(tool))}"
+                    raise ExchangeError(Layer.PROTOCOL, text)
+                member(tool, "inputSchema", dict, f"the tool {tool['name']}")
+                yield tool
+            cursor = result.get("nextCursor")
+            if cursor is None:
+                return
+            params = {"cursor": cursor}
+        raise ExchangeError(Layer.PROTOCOL, f"tools/list has more than {MAX_PAGES} pages")
+
+    def _request(self, era: Era, method: str, params: Mapping[str, Any]) -> tuple[Mapping[str, Any], float]:
+        self._id += 1
+        headers = {}
+        if era is Era.MODERN:
+            params = {**params, "_meta": _meta()}
+            headers = {"mcp-protocol-version": MODERN, "mcp-method": method}
+            if "name" in params:
+                headers["mcp-name"] = _header(params["name"])
+        elif method != "initialize":
+            headers = {"mcp-protocol-version": LEGACY}
+        message = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
+        result, latency = self._connection.request(message, headers)
+        if era is Era.MODERN and result.get("resultType") != "complete":
+            kind = quote(json.dumps(result.get("resultType")))
+            raise ExchangeError(Layer.PROTOCOL, f'{method}: `resultType` is {kind} instead of "complete"')
+        return result, latency
+
+
+def _meta() -> dict[str, Any]:
+    return {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientInfo": CLIENT,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+
+
+def _header(name: str) -> str:
+    """Write a name as a header value can hold it."""
+    if name.isascii() and name.isprintable() and name == name.strip():
+        return name
+    return f"=?base64?{base64.b64encode(name.encode(errors='replace')).decode()}?="

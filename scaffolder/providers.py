@@ -1,0 +1,170 @@
+"""Profiles of the providers: a typed reading of `templates/_data/providers.yml`, which alone knows them."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Generic, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from scaffolder.bundle import bundle
+
+T = TypeVar("T")
+Command = list[str]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Source(_Record):
+    """Where a fact was read, and when."""
+
+    url: str = Field(pattern=r"^https://")
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class Fact(_Record, Generic[T]):
+    """A value and the key of its source."""
+
+    value: T
+    source: str
+
+
+class Range(_Record):
+    """What lies between two measured values, and the key of their source."""
+
+    start: float = Field(alias="from", ge=0)
+    end: float = Field(alias="to", ge=0)
+    source: str
+
+
+class Runtime(_Record):
+    """What runs the code of a target, and how long it may take to answer."""
+
+    title: str
+    cold_start_ms: Range
+    timeout_ms: Fact[int]
+    down_ms: Fact[int]
+    deprecated: Fact[str] | None = None
+
+
+class Plan(_Record):
+    """The limits that a provider sets on one of its plans; None where it sets none."""
+
+    cpu_ms: Fact[int | None]
+    duration_seconds: Fact[int | None]
+    memory_mb: Fact[int | None]
+    body_bytes: Fact[int | None]
+
+
+class Store(_Record):
+    """Where a provider keeps sessions."""
+
+    title: str
+    consistency: str
+    value_bytes: Fact[int]
+    minimum_ttl_seconds: Fact[int]
+    variables: list[str]
+    packages: list[str]
+
+
+class Packages(_Record):
+    """The npm packages that a provider's files need, under npm's own keys."""
+
+    dependencies: list[str]
+    dev_dependencies: list[str] = Field(alias="devDependencies")
+
+
+class Secrets(_Record):
+    """Where a provider's tools look for secrets on the user's machine, and how one is set."""
+
+    file: str
+    command: str
+
+
+class Serve(_Record):
+    """How a built target is started, and what a request to it has to carry."""
+
+    directory: str
+    command: Command
+    environment: dict[str, str]
+    headers: dict[str, str]
+
+
+class Verify(_Record):
+    """The vendor's own checks, and how its runtime is started."""
+
+    tools: list[str]
+    environment: dict[str, str]
+    services: list[str]
+    files: dict[str, str]
+    check: list[Command]
+    build: list[Command]
+    version: Command
+    serve: Serve
+
+
+class Profile(_Record):
+    """Everything that is known of one provider."""
+
+    title: str
+    docs: str
+    entry: str
+    hosts: list[str]
+    url_example: str
+    default_runtime: str
+    runtimes: dict[str, Runtime]
+    default_plan: str
+    plans: dict[str, Plan]
+    store: Store
+    packages: Packages
+    engines: dict[str, str]
+    scripts: dict[str, str]
+    secrets: Secrets
+    ignore: list[str]
+    verify: Verify
+
+    @model_validator(mode="after")
+    def _defaults_exist(self) -> Self:
+        if self.default_runtime not in self.runtimes or self.default_plan not in self.plans:
+            message = f"{self.title}: a default is not among its runtimes or plans"
+            raise ValueError(message)
+        return self
+
+    @property
+    def options(self) -> dict[str, list[str]]:
+        """The provider's own choices in `target_options`: a runtime, where it has several."""
+        return {"runtime": list(self.runtimes)} if len(self.runtimes) > 1 else {}
+
+
+class _Facts(_Record):
+    sources: dict[str, Source]
+    providers: dict[str, Profile]
+
+    @model_validator(mode="after")
+    def _sources_exist(self) -> Self:
+        unknown = {source for source in _sources(self.providers) if source not in self.sources}
+        if unknown:
+            message = f"facts name sources that are not listed: {', '.join(sorted(unknown))}"
+            raise ValueError(message)
+        return self
+
+
+def _sources(value: object) -> Iterator[str]:
+    """Find the source of every fact, wherever it stands."""
+    if isinstance(value, (Fact, Range)):
+        yield value.source
+    elif isinstance(value, BaseModel):
+        for _, field in value:
+            yield from _sources(field)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _sources(item)
+
+
+@cache
+def profiles() -> Mapping[str, Profile]:
+    """Read the profiles once, by provider, in the order of the file."""
+    text = (bundle() / "templates/_data/providers.yml").read_bytes()
+    return _Facts.model_validate(yaml.load(text, yaml.CSafeLoader)).providers

@@ -1,0 +1,153 @@
+"""No text of a manifest breaks a generated file, or changes on its way into one."""
+
+import json
+import string
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import json5
+import pytest
+import yaml
+from strategies import TRAPS
+from toolchain import Toolchain
+
+from scaffolder.merge import write
+from scaffolder.render import Tree, render
+
+# Every ASCII character by itself, in the middle and at both ends; the traps, alone and in pairs.
+SPECIAL = [chr(code) for code in range(128)] + list("\x80\x85\x9f\xa0\xad\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\ufffd\uffff😀\U0010ffff")
+HOSTILE = list(
+    dict.fromkeys(
+        [
+            *TRAPS,
+            *SPECIAL,
+            *(f"a{char}b" for char in SPECIAL if char not in string.ascii_letters),
+            *(f"{first}{second}" for first in TRAPS[:14] for second in TRAPS[-8:]),
+        ]
+    )
+)
+
+
+def manifest(text: str) -> dict[str, Any]:
+    """Put one text into every field that takes a free one."""
+    schema = {
+        "type": "object",
+        "description": text,
+        "properties": {
+            text: {"type": "string", "title": text, "default": text, "examples": [text]},
+            "choice": {"enum": [text, "other"], "const": text},
+            "session": {"type": "object", "properties": {text: {"pattern": text}}},
+        },
+        "required": [text],
+    }
+    annotations = {"title": text, "readOnlyHint": True}
+    tool = {"title": text, "description": text, "inputSchema": schema, "annotations": annotations}
+    return {
+        "name": "notes",
+        "title": text,
+        "description": text,
+        "instructions": text,
+        "targets": ["cloudflare", "deno", "vercel", "bun"],
+        "secrets": {"SECRET": text},
+        "vars": {"VARIABLE": text},
+        "tools": [
+            {"name": "plain", **tool},
+            {"name": "stateful", **tool, "state": "session", "outputSchema": schema},
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, Path, Tree]]:
+    """Make a project for each text."""
+    root = tmp_path_factory.mktemp("hostile")
+    made = {}
+    for index, text in enumerate(HOSTILE):
+        tree = render(manifest(text))
+        (root / str(index)).mkdir()
+        write(root / str(index), tree)
+        made[str(index)] = (text, root / str(index), tree)
+    return made
+
+
+def test_there_are_enough_hostile_strings() -> None:
+    """The promise is at least 300."""
+    assert len(HOSTILE) >= 300
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("hostile")
+def test_typescript_holds_the_text(
+    projects: dict[str, tuple[str, Path, Tree]], toolchain: Toolchain
+) -> None:
+    """Node reads every module, and finds the manifest's text in what it exports."""
+    root = next(iter(projects.values()))[1].parent
+    script = Path(__file__).parent / "read_projects.mjs"
+    command = [toolchain.node, script, root]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=toolchain.env)
+    assert done.returncode == 0, done.stderr
+    for index, found in json.loads(done.stdout).items():
+        text = projects[index][0]
+        expected = manifest(text)
+        for tool, read in zip(expected["tools"], found["tools"], strict=True):
+            definition = {key: value for key, value in tool.items() if key != "state"}
+            assert read["definition"] == definition
+        assert found["server"]["info"]["title"] == text
+        assert found["server"].get("instructions", "") == text
+        assert found["env"] == {"SECRET": "set", "VARIABLE": text}
+        assert found["handlers"] == ["function", "function"]
+
+
+@pytest.mark.xdist_group("hostile")
+def test_configuration_holds_the_text(projects: dict[str, tuple[str, Path, Tree]]) -> None:
+    """Each vendor's file parses, and the variables in it are the manifest's."""
+    for text, _, tree in projects.values():
+        wrangler = json5.loads(tree["wrangler.jsonc"].decode())
+        assert wrangler["vars"] == {"VARIABLE": text}
+        assert wrangler["secrets"] == {"required": ["SECRET"]}
+        for path in ("package.json", "vercel.json", "monitor/monitor.json"):
+            assert json.loads(tree[path])
+
+
+@pytest.mark.xdist_group("hostile")
+def test_snapshot_and_manifest_hold_the_text(projects: dict[str, tuple[str, Path, Tree]]) -> None:
+    """The snapshot in JSON and the manifest in YAML say what the manifest said."""
+    for text, _, tree in projects.values():
+        expected = manifest(text)
+        snapshot = json.loads(tree[".mcp-scaffold/manifest.json"])
+        assert {key: snapshot[key] for key in expected} == expected
+        written = yaml.safe_load(tree["mcp.yaml"])
+        assert {"description": "", "instructions": "", **written} == {"version": "0.1.0", **expected}
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("hostile")
+def test_shells_read_the_examples(projects: dict[str, tuple[str, Path, Tree]]) -> None:
+    """Sourcing an example file sets empty variables and runs nothing."""
+    files = [
+        str(folder / name) for _, folder, _ in projects.values() for name in (".env.example", ".dev.vars.example")
+    ]
+    script = 'for file; do env -i bash -c \'set -eu; . "$1"; [ -z "$SECRET" ]\' - "$file" || exit 1; done'
+    done = subprocess.run(
+        ["bash", "-c", script, "-", *files], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("hostile")
+def test_the_formatter_finds_nothing_to_do(
+    projects: dict[str, tuple[str, Path, Tree]], toolchain: Toolchain
+) -> None:
+    """Biome parses every source and configuration file and would change none."""
+    root = next(iter(projects.values()))[1].parent
+    (root / ".editorconfig").write_bytes(projects["0"][2][".editorconfig"])
+    settings = {"formatter": {"useEditorconfig": True, "includes": ["**", "!**/*.md", "!**/*.yaml", "!biome.json"]}}
+    (root / "biome.json").write_text(json.dumps(settings, indent=2) + "\n")
+    command = [toolchain.bin("biome"), "format", "--max-diagnostics=20", "."]
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, check=False, env=toolchain.env
+    )
+    (root / "biome.json").unlink()
+    assert done.returncode == 0, done.stdout + done.stderr
