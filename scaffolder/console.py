@@ -1,46 +1,41 @@
 """Print: text for people, one JSON object for programs. The only module that does.
 
-stdout is the result, stderr the story.
+stdout is the result, stderr the story. What a command came to is printed here, and turned into its
+exit code: 0 fine, 1 found something, 2 could not work.
 """
 
 import json
 import os
+import shlex
 import sys
-from collections.abc import Iterable, Sequence
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from scaffolder.diagnostics import Diagnostic, Role, Severity, pieces
 
-# SGR parameters of the terminal (ECMA-48), by role; severities override their own.
-STYLES = {
+if TYPE_CHECKING:  # What only one command prints is not imported for the others.
+    from scaffolder.manifest import Invalid, Loaded
+    from scaffolder.merge import Occupied
+    from scaffolder.project import Made
+    from scaffolder.verify import Event, Outcome
+
+FINE, FOUND, FAILED = 0, 1, 2
+
+# SGR parameters of the terminal (ECMA-48), by role.
+STYLES: Mapping[Role, str] = {
     Role.SEVERITY: "1;31",
     Role.MESSAGE: "1",
     Role.GUTTER: "34",
-    Role.LOCATION: "",
-    Role.SOURCE: "",
     Role.MARK: "31",
     Role.HELP: "36",
 }
+WARNING_STYLE = "1;33"
 
-
-def emit(command: str, *, ok: bool, **result: Any) -> None:
-    """Print the one JSON object of `--json`, tagged with its schema."""
-    document = {"schema": f"mcp-scaffold/{command}@1", "ok": ok, **result}
-    print(json.dumps(document, ensure_ascii=False, indent=2))
-
-
-def show(found: Sequence[Diagnostic], stream: IO[str] | None = None) -> None:
-    """Print diagnostics for a person, and how many there are."""
-    stream = stream or sys.stdout
-    coloured = takes_colour(stream)
-    for diagnostic in found:
-        print(_coloured(diagnostic) if coloured else _plain(diagnostic), file=stream, end="\n\n")
-    print(_count(found), file=stream)
-
-
-def say(text: str) -> None:
-    """Tell the story: on stderr, so that a pipe gets the result alone."""
-    print(text, file=sys.stderr)
+# How much of a hash is shown: enough to tell two apart.
+SHORT_HASH = 19
 
 
 def result(text: str) -> None:
@@ -48,45 +43,170 @@ def result(text: str) -> None:
     print(text)
 
 
-def fail(message: str, advice: str = "") -> None:
-    """Say why the program cannot go on, and what to do."""
-    style = ("\x1b[1;31m", "\x1b[0m") if takes_colour(sys.stderr) else ("", "")
-    say(f"{style[0]}error{style[1]}: {message}")
-    if advice:
-        say(f"  = help: {advice}")
+def say(text: str) -> None:
+    """Tell the story."""
+    print(text, file=sys.stderr)
 
 
-def next_commands(commands: Iterable[str]) -> None:
-    """End with what to type next."""
+def emit(command: str, *, ok: bool, **fields: Any) -> None:
+    """Print the one JSON object of `--json`, tagged with its schema."""
+    document = {"schema": f"mcp-scaffold/{command}@1", "ok": ok, **fields}
+    print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def failed(command: str, message: str, advice: Sequence[str] = (), *, as_json: bool = False) -> int:
+    """Say why a command could not work, and what to do."""
+    if as_json:
+        emit(command, ok=False, error=message, help=list(advice))
+        return FAILED
+    say(f"{_styled('error', STYLES[Role.SEVERITY], sys.stderr)}: {message}")
+    for line in advice:
+        say(f"  = help: {line}")
+    return FAILED
+
+
+def made(outcome: "Made | Invalid | Occupied", *, as_json: bool) -> int:
+    """Print what `new` came to."""
+    from scaffolder.manifest import Invalid  # noqa: PLC0415
+    from scaffolder.merge import Occupied  # noqa: PLC0415
+
+    if isinstance(outcome, Invalid):
+        return _invalid("new", outcome, sys.stderr, as_json=as_json)
+    if isinstance(outcome, Occupied):
+        names = ", ".join(outcome.entries[:5]) + (", ..." if len(outcome.entries) > 5 else "")  # noqa: PLR2004 - enough to know the folder by
+        message = f"{outcome.destination} is not empty: it holds {names}"
+        return failed("new", message, ["choose another folder, or empty this one"], as_json=as_json)
+    if as_json:
+        emit("new", ok=True, **asdict(outcome))
+        return FINE
+    where = shlex.quote(str(outcome.destination))
+    result(f"Made {outcome.destination}: {outcome.files} files for {', '.join(outcome.targets)}.")
+    _next([f"cd {where}", "mcp-scaffold verify", f"npm run dev:{outcome.targets[0]}"])
+    return FINE
+
+
+def judged(path: Path, outcome: "Loaded | Invalid", *, as_json: bool) -> int:
+    """Print what `check` came to."""
+    from scaffolder.manifest import Invalid  # noqa: PLC0415
+
+    if isinstance(outcome, Invalid):
+        return _invalid("check", outcome, sys.stdout, as_json=as_json)
+    tools, targets = outcome.raw["tools"], outcome.raw["targets"]
+    if as_json:
+        emit("check", ok=True, diagnostics=[])
+    else:
+        result(f"{path} is valid: {_count(len(tools), 'tool')} for {', '.join(targets)}.")
+    return FINE
+
+
+def proven(outcomes: "Sequence[Outcome]", *, as_json: bool) -> int:
+    """Print what `verify` came to: the table, and what is behind each failure."""
+    from scaffolder.verify import Verdict  # noqa: PLC0415
+
+    verdicts = {outcome.verdict for outcome in outcomes}
+    code = FOUND if Verdict.FAILED in verdicts else FAILED if Verdict.BLOCKED in verdicts else FINE
+    if as_json:
+        emit("verify", ok=code == FINE, targets=[asdict(outcome) for outcome in outcomes])
+        return code
+    result(_table(outcomes))
+    for outcome in outcomes:
+        if outcome.placeholders:
+            names = ", ".join(outcome.placeholders)
+            say(f"\n{outcome.target}: {names} had a placeholder; set it in the environment to use the real one.")
+        if outcome.failure:
+            say(f"\n{_styled(outcome.target, STYLES[Role.SEVERITY], sys.stderr)}: {outcome.failure.step}: ")
+            say(_indented(outcome.failure.message))
+            if outcome.failure.log:
+                say(f"\n  What it printed:\n{_indented(outcome.failure.log)}")
+            for line in outcome.failure.help:
+                say(f"  = help: {line}")
+    if code == FINE:
+        _next(f"npm run deploy:{outcome.target}" for outcome in outcomes)
+    else:
+        _next(f"mcp-scaffold verify --target {o.target}" for o in outcomes if o.verdict != Verdict.PASSED)
+    return code
+
+
+@contextmanager
+def progress(*, quiet: bool) -> "Iterator[Callable[[Event], None]]":
+    """Show the steps under way on a terminal, where no trace of them stays; in a log, a line each."""
+    if quiet:
+        yield lambda _: None
+        return
+    if not sys.stderr.isatty():
+        yield lambda event: say(f"{event.target or 'project'}: {event.step}") if event.seconds is None else None
+        return
+    from rich.console import Console  # noqa: PLC0415 - a tenth of a second
+
+    under_way: dict[str, str] = {}
+    with Console(stderr=True).status("") as status:
+
+        def show(event: "Event") -> None:
+            if event.seconds is None:
+                under_way[event.target] = event.step
+            else:
+                under_way.pop(event.target, None)
+            steps = (f"{target or 'project'}: {step}" for target, step in under_way.items())
+            status.update(" · ".join(steps))
+
+        yield show
+
+
+def _table(outcomes: "Sequence[Outcome]") -> str:
+    header = ("target", "runtime", "start", "tools", "hash", "verdict")
+    rows = [
+        (
+            outcome.target,
+            outcome.runtime_version or outcome.runtime,
+            "" if outcome.start_ms is None else f"{outcome.start_ms:.0f} ms",
+            "" if outcome.tools is None else str(outcome.tools),
+            (outcome.tools_hash or "")[:SHORT_HASH],
+            str(outcome.verdict),
+        )
+        for outcome in outcomes
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (header, *rows)
+    ]
+    lines[0] = _styled(lines[0], STYLES[Role.MESSAGE], sys.stdout)
+    return "\n".join(lines)
+
+
+def _invalid(command: str, outcome: "Invalid", stream: IO[str], *, as_json: bool) -> int:
+    code = FOUND if outcome.readable else FAILED
+    if as_json:
+        emit(command, ok=False, diagnostics=[found.as_json() for found in outcome.diagnostics])
+        return code
+    for diagnostic in outcome.diagnostics:
+        print(_rendered(diagnostic, stream), end="\n\n", file=stream)
+    print(f"Found {_count(len(outcome.diagnostics), 'error')}.", file=stream)
+    return code
+
+
+def _next(commands: Sequence[str] | Iterator[str]) -> None:
     say("\nNext:\n")
     for command in commands:
         say(f"    {command}")
 
 
-def takes_colour(stream: IO[str]) -> bool:
-    """Tell whether to colour: on a terminal, unless NO_COLOR (no-color.org) or CI is set."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and not os.environ.get("CI")
+def _rendered(diagnostic: Diagnostic, stream: IO[str]) -> str:
+    styles = dict(STYLES)
+    if diagnostic.severity is Severity.WARNING:
+        styles[Role.SEVERITY] = WARNING_STYLE
+    return "".join(_styled(text, styles.get(role, ""), stream) for role, text in pieces(diagnostic))
 
 
-def _plain(diagnostic: Diagnostic) -> str:
-    return "".join(text for _, text in pieces(diagnostic))
+def _styled(text: str, style: str, stream: IO[str]) -> str:
+    """Colour a text on a terminal, unless NO_COLOR (no-color.org) or CI asks for none."""
+    plain = not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("CI") or not style
+    return text if plain else f"\x1b[{style}m{text}\x1b[0m"
 
 
-def _coloured(diagnostic: Diagnostic) -> str:
-    warning = diagnostic.severity is Severity.WARNING
-    return "".join(
-        f"\x1b[{style}m{text}\x1b[0m" if style else text
-        for role, text in pieces(diagnostic)
-        for style in ["1;33" if warning and role is Role.SEVERITY else STYLES[role]]
-    )
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" if line else "" for line in text.splitlines())
 
 
-def _count(found: Sequence[Diagnostic]) -> str:
-    errors = sum(1 for diagnostic in found if diagnostic.severity is Severity.ERROR)
-    warnings = len(found) - errors
-    parts = [
-        f"{number} {word}{'s' if number > 1 else ''}"
-        for number, word in ((errors, "error"), (warnings, "warning"))
-        if number
-    ]
-    return f"Found {' and '.join(parts)}." if parts else "Found nothing."
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,12 +1,20 @@
 """Diagnostics as values: what is wrong, where, and what to do; and their plain-text form. No I/O."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 WIDEST = 110
 """Source lines wider than this are shown in part: one line of pasted JSON can hold a whole tool."""
+
+
+class UserError(Exception):
+    """The program cannot go on, for a reason that is the user's to mend: what it is, and what to do."""
+
+    def __init__(self, message: str, *, help: Sequence[str] = ()) -> None:  # noqa: A002 -- what rustc and ruff call it
+        super().__init__(message)
+        self.help = tuple(help)
 
 
 class Severity(StrEnum):
@@ -111,7 +119,9 @@ def _snippet(span: Span, source: str, label: str | None, margin: str) -> Iterato
 def _window(source: str, start: int, end: int) -> tuple[str, int, int]:
     """Cut a long line down to what surrounds the marked part, and move the mark with it."""
     # One column for one character, and nothing that would turn the line around or hide a part of it.
-    source = "".join(char if char.isprintable() else " " if char == "\t" else "\ufffd" for char in source.rstrip())
+    source = "".join(
+        char if char.isprintable() else " " if char == "\t" else "\ufffd" for char in source.rstrip()
+    )
     if _width(source) <= WIDEST:
         return source, start, end
     first = 0 if end < WIDEST else max(start - WIDEST // 3, 0)

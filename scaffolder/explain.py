@@ -18,7 +18,7 @@ from scaffolder.wording import (
     found,
     is_plain,
     listed,
-    quoted,
+    quote_it,
     reading,
     repaired,
 )
@@ -118,16 +118,16 @@ def _wrong_type(finding: Finding) -> Diagnostic:
     message = f"{finding.name} must be {WANTED[wanted]}, found {found(node, value)}"
     if wanted == "string" and is_plain(node) and isinstance(node, yaml.ScalarNode):
         message = f"{finding.name} must be text, but YAML reads {code(node.value)} as {reading(value)}"
-        label = f"quote it: `{quoted(node.value)}`"
-    elif wanted in {"integer", "number"} and isinstance(value, int) and not isinstance(value, bool):
+        return Diagnostic("wrong-type", message, finding.span(), quote_it(node.value))
+    if wanted in {"integer", "number"} and isinstance(value, int) and not isinstance(value, bool):
         return _out_of_range(finding)
-    elif wanted == "array" and isinstance(value, str):
+    if wanted == "array" and isinstance(value, str):
         label = f"make it a list: `[{value}]`"
     elif isinstance(value, str) and wanted in {"integer", "number", "boolean"}:
         unquoted = yaml.safe_load(value) if value.isalnum() else None
         fits = isinstance(unquoted, bool if wanted == "boolean" else int)
         label = "remove the quotes" if fits else None
-    return Diagnostic("wrong-type", message, finding.span(), label, _advice(rules, name))
+    return Diagnostic("wrong-type", message, finding.span(), label, _advice(rules, "" if label else name))
 
 
 def _not_one_of(finding: Finding) -> Diagnostic:
@@ -245,14 +245,14 @@ def _shared_name(finding: Finding) -> Diagnostic:
 
 def _not_json(finding: Finding) -> Diagnostic:
     node, value = finding.node, finding.fault.value
-    plain = is_plain(node) and isinstance(node, yaml.ScalarNode)
-    what = f", but YAML reads {code(node.value)} as {reading(value)}" if plain and node else ""
-    return Diagnostic(
-        "not-json",
-        f"{finding.name} must be a value of JSON{what or ', found a tag that JSON does not have'}",
-        finding.span(),
-        f"quote it: `{quoted(node.value)}`" if what and node else None,
-    )
+    if is_plain(node) and isinstance(node, yaml.ScalarNode):
+        message = f"but YAML reads {code(node.value)} as {reading(value)}"
+        label = quote_it(node.value)
+    else:
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!") if node else type(value).__name__
+        message, label = f"which has no {code(tag)}", None
+    message = f"{finding.name} must be a value of JSON, {message}"
+    return Diagnostic("not-json", message, finding.span(), label)
 
 
 def _infinite(finding: Finding) -> Diagnostic:

@@ -188,31 +188,20 @@ def shallow(value: object) -> object:
     raise PydanticCustomError("too_deep", "nests too deep")
 
 
-JSON_TEXT = r"^[^\uD800-\uDFFF]*$"
-JsonText = Annotated[str, Field(json_schema_extra={"pattern": JSON_TEXT})]
+# Rust's regular expressions have no surrogates: pydantic refuses those before it asks any pattern.
+TEXT = r"^[^\uD800-\uDFFF]*$"
+Text = Annotated[str, Field(json_schema_extra={"pattern": TEXT})]
 Json = Annotated[Any, PlainValidator(_json), WithJsonSchema({REPLACED: "JsonValue"})]
 JsonObject = Annotated[dict[str, Any], PlainValidator(_json_object), WithJsonSchema({REPLACED: "JsonObject"})]
 
-# Rust's regular expressions, which check it, have no surrogates: pydantic refuses those before.
-Text = Annotated[
-    str,
-    Field(
-        pattern=r"^[^\x00]*$",
-        json_schema_extra={
-            "pattern": r"^[^\u0000\uD800-\uDFFF]*$",
-            "patternErrorMessage": "text without NUL characters",
-        },
-    ),
-]
-
 _VALUE: dict[str, object] = {"$ref": "#/$defs/JsonValue"}
-_NAMES: dict[str, object] = {"type": "string", "pattern": JSON_TEXT}
+_NAMES: dict[str, object] = {"type": "string", "pattern": TEXT}
 DEFINITIONS: dict[str, object] = {
     "JsonValue": {
         "description": "Any value of JSON that every client reads alike.",
         "type": ["null", "boolean", "number", "string", "array", "object"],
         "x-safe-integers": True,
-        "pattern": JSON_TEXT,
+        "pattern": TEXT,
         "items": _VALUE,
         "propertyNames": _NAMES,
         "additionalProperties": _VALUE,

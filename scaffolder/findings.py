@@ -71,7 +71,7 @@ def locate(document: Document, schema: Schema, fault: Fault) -> Finding:
 def _rules(schema: Schema, place: Place) -> Schema:
     """Follow a place down the schema; what a reference says beside itself counts more."""
     rules: Schema = schema
-    for step, after in zip(place, (*place[1:], None), strict=True):
+    for step, after in zip(place, (*place, None)[1:], strict=True):
         if after == KEY:
             rules = rules.get("propertyNames", {})
             break

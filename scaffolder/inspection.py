@@ -33,31 +33,30 @@ class Inspection:
 
 
 def inspect(project: Project, endpoint: Endpoint) -> Inspection:
-    """Greet a server and list its tools in each era that the project serves, and compare."""
-    eras = tuple(Era)
-    if project.manifest.get("transport", {}).get("legacy") == "reject":
-        eras = (Era.MODERN,)
+    """Greet a server and list its tools in each era, and compare with the manifest."""
+    report = probe.probe(endpoint.url, endpoint.headers, EXCHANGE_SECONDS)
+    eras = [report.legacy, report.modern]
     problems = list(_readiness(endpoint))
-    report = probe.probe(endpoint.url, endpoint.headers, EXCHANGE_SECONDS, eras)
-    problems += [f"{era.era} era: {era.failure}" for era in report.reports if era.failure]
-    listed = [era for era in report.reports if not era.failure]
-    problems += [problem for era in listed for problem in _greeting(project, era)]
+    if project.manifest.get("transport", {}).get("legacy") == "reject":
+        eras.remove(report.legacy)
+        if report.legacy.failure is None:
+            problems.append(f"legacy era: {MANIFEST} says that it is rejected, and the server answers")
     hashes = {}
-    for era in listed:
+    for era in eras:
         try:
+            problems += _greeting(project, era)
             hashes[era.era] = (tools_hash(era.tools), definitions_hash(era.tools))
         except HashError as error:
             problems.append(f"{era.era} era: tools/list has {error}")
-    if not hashes:
-        return Inspection(problems=tuple(problems))
-    last = listed[-1]
-    differences = list(_differences(project.manifest["tools"], last.tools))
-    problems += differences
+    if problems:
+        # Lists that are not there or have no canonical form differ from everything.
+        return Inspection(report.modern.tools, problems=tuple(problems))
     if len(set(hashes.values())) > 1:
         problems.append("tools/list differs between the two eras")
-    found = hashes[last.era]
-    problems += _hash_problems(project, found, explained=bool(differences))
-    return Inspection(last.tools, *found, tuple(problems))
+    differences = list(_differences(project.manifest["tools"], report.modern.tools))
+    found = hashes[Era.MODERN]
+    problems += [*differences, *_hash_problems(project, found, explained=bool(differences))]
+    return Inspection(report.modern.tools, *found, tuple(problems))
 
 
 def call_examples(project: Project, endpoint: Endpoint, tools: Sequence[Tool]) -> Iterator[str | None]:
@@ -104,6 +103,9 @@ def _readiness(endpoint: Endpoint) -> Iterator[str]:
 
 
 def _greeting(project: Project, era: EraReport) -> Iterator[str]:
+    if era.failure is not None:
+        yield f"{era.era} era: {era.failure}"
+        return
     wanted = probe.LEGACY if era.era is Era.LEGACY else probe.MODERN
     if wanted not in era.protocol_versions:
         spoken = ", ".join(era.protocol_versions)

@@ -14,6 +14,7 @@ from scaffolder.render import Tree
 class Occupied:
     """A destination that holds files already, and their names."""
 
+    destination: Path
     entries: tuple[str, ...]
 
 
@@ -24,9 +25,8 @@ def create(destination: Path, tree: Tree, *, keep: Collection[str] = ()) -> Occu
     anything else in it is returned and nothing is written. Raises OSError when the disk does not
     take the files.
     """
-    found = {entry.name for entry in destination.iterdir()} if destination.is_dir() else set()
-    if others := found - {".git", *keep}:
-        return Occupied(tuple(sorted(others)))
+    if found := occupied(destination, keep=keep):
+        return found
     existed = destination.exists()
     parent = destination if existed else destination.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def create(destination: Path, tree: Tree, *, keep: Collection[str] = ()) -> Occu
         write(staging, tree)
         if existed:
             for entry in list(staging.iterdir()):
-                if entry.name not in found:
+                if not (destination / entry.name).exists():
                     entry.rename(destination / entry.name)
         else:
             # mkdtemp is private to its owner; a project has the permissions of any new folder.
@@ -45,6 +45,13 @@ def create(destination: Path, tree: Tree, *, keep: Collection[str] = ()) -> Occu
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return None
+
+
+def occupied(destination: Path, *, keep: Collection[str] = ()) -> Occupied | None:
+    """Tell what stands in the way of a new project: everything but `.git` and what is to be kept."""
+    found = {entry.name for entry in destination.iterdir()} if destination.is_dir() else set()
+    others = found - {".git", *keep}
+    return Occupied(destination, tuple(sorted(others))) if others else None
 
 
 def write(root: Path, tree: Tree) -> None:

@@ -5,13 +5,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from scaffolder.fields import (
-    JSON_TEXT,
     MAX_DEPTH,
     REPLACED,
+    TEXT,
     ByTarget,
     Json,
     JsonObject,
-    JsonText,
     Maybe,
     OneOf,
     Text,
@@ -145,7 +144,7 @@ class ObjectSchema(BaseModel):
         extra="allow",
         json_schema_extra={
             "x-max-depth": MAX_DEPTH,
-            "propertyNames": {"type": "string", "pattern": JSON_TEXT},
+            "propertyNames": {"type": "string", "pattern": TEXT},
             "additionalProperties": {REPLACED: "JsonValue"},
         },
     )
@@ -153,10 +152,10 @@ class ObjectSchema(BaseModel):
     type: Literal["object"] = Field(
         description="MCP asks for `object` at the root of a tool's schema.", examples=["object"]
     )
-    properties: Maybe[dict[JsonText, JsonObject]] = Field(
+    properties: Maybe[dict[Text, JsonObject]] = Field(
         default=None, description="Schema of each property.", examples=[{"id": {"type": "string"}}]
     )
-    required: Maybe[Annotated[list[JsonText], *Unique]] = Field(
+    required: Maybe[Annotated[list[Text], *Unique]] = Field(
         default=None, description="Properties that have to be there.", examples=[["id"]]
     )
 

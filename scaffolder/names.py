@@ -22,9 +22,7 @@ Name = Annotated[
 Version = Annotated[
     str,
     Field(max_length=255),
-    matching(
-        r"^[0-9]+(\.[0-9]+){0,3}([-+][0-9A-Za-z.+-]+)?$", "a version such as 1.4.0 or 2.0.0-beta.1, quoted"
-    ),
+    matching(r"^[0-9]+(\.[0-9]+){0,3}([-+][0-9A-Za-z.+-]+)?$", "a version such as 1.4.0 or 2.0.0-beta.1"),
 ]
 ToolName = Annotated[
     str,
@@ -64,5 +62,5 @@ Path = Annotated[
 ]
 Date = Annotated[
     str,
-    matching(r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", "a date such as '2026-11-22', quoted"),
+    matching(r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", "a date such as 2026-11-22"),
 ]

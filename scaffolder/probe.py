@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import httpx
 
-from scaffolder.jsonrpc import Connection, ExchangeError, Failure, Layer, is_loopback, member, quote
+from scaffolder.jsonrpc import Connection, ExchangeError, Failure, Layer, member, open_client, quote
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
@@ -43,16 +43,11 @@ class EraReport:
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """What a server answered, by era; None where it was not asked."""
+    """What a server answered, by era."""
 
     url: str
-    legacy: EraReport | None
-    modern: EraReport | None
-
-    @property
-    def reports(self) -> tuple[EraReport, ...]:
-        """The eras that were asked for."""
-        return tuple(report for report in (self.legacy, self.modern) if report is not None)
+    legacy: EraReport
+    modern: EraReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +68,16 @@ class CallReport:
         )
 
 
-def probe(
-    url: str,
-    headers: Mapping[str, str] | None = None,
-    timeout: float = 10.0,
-    eras: Iterable[Era] = tuple(Era),
-) -> ProbeReport:
-    """Greet a server and list its tools, in each era."""
+def probe(url: str, headers: Mapping[str, str] | None = None, timeout: float = 10.0) -> ProbeReport:
+    """Greet a server and list its tools, in each era; `timeout` is for each exchange, in seconds."""
     with Client(url, headers, timeout) as client:
-        reports = {era: client.introduce(era) for era in eras}
-    return ProbeReport(url, reports.get(Era.LEGACY), reports.get(Era.MODERN))
+        return ProbeReport(url, client.introduce(Era.LEGACY), client.introduce(Era.MODERN))
 
 
 def get(url: str, headers: Mapping[str, str] | None = None, timeout: float = 2.0) -> tuple[int, str] | None:
     """Return the status and the body of a page, or nothing where nobody answers."""
-    with suppress(httpx.HTTPError, httpx.InvalidURL):
-        response = httpx.get(url, headers=headers, timeout=timeout, trust_env=not is_loopback(url))
+    with suppress(httpx.HTTPError, httpx.InvalidURL), open_client(url, headers, timeout) as client:
+        response = client.get(url)
         return response.status_code, response.text
     return None
 

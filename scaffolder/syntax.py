@@ -7,13 +7,15 @@ import yaml
 
 from scaffolder.diagnostics import Diagnostic, Span
 from scaffolder.positions import EXPONENT, MERGE, STRING, Document, is_recursive, scalar
-from scaffolder.wording import code, quoted, reading
+from scaffolder.wording import LONGEST, code, in_quotes, quote_it, quoted, reading
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PLAIN_END = re.compile(r"\s+#|[\],}]|\s*$")
 
 _SPECIAL = re.compile("undefined alias|cannot start any token|the tag 'tag:yaml.org")
 _UNCLOSED = re.compile("unexpected end of stream|did not find expected ','")
+
+_PLAIN_VALUE = re.compile(r"""\s*(?:-\s+)*[\w$.-]+:\s+([^\s"'\[{|>&*!].*?: .*?)\s*$""")
 
 # What the parser says, what it means, and what to do.
 _PROBLEMS = (
@@ -26,11 +28,6 @@ _PROBLEMS = (
         "found a tab character",
         "a tab indents this line",
         "YAML is indented with spaces",
-    ),
-    (
-        "found unknown escape character",
-        "this is no escape of a text in double quotes",
-        "use single quotes, in which a backslash is a backslash, or double it",
     ),
     (
         "could not find expected ':'",
@@ -111,7 +108,7 @@ def _ambiguous_number(document: Document, node: yaml.ScalarNode) -> Iterator[Dia
             f"YAML reads {code(node.value)} as text, JSON as a number",
             document.span(node),
             f"for a number write `{digits}{point or '.0'}e{sign or '+'}{exponent}`",
-            f"for text write `{quoted(node.value)}`",
+            f"for text write {in_quotes(node.value)}",
         )
 
 
@@ -127,7 +124,7 @@ def odd_keys(document: Document) -> Iterator[Diagnostic]:
                 f"a key must be text, but YAML reads {code(written) if written else 'nothing'} as "
                 + reading(scalar(key) if isinstance(key, yaml.ScalarNode) else ...),
                 document.span(key),
-                f"quote it: `{quoted(written)}`",
+                quote_it(written),
             )
 
 
@@ -159,7 +156,7 @@ def _unreadable(document: Document) -> Iterator[Diagnostic]:
                     "yaml-syntax",
                     f"YAML takes {code(node.value)} for a {kind}, but there is no such {kind}",
                     document.span(node),
-                    f"quote it: `{quoted(node.value)}`",
+                    quote_it(node.value),
                 )
             except yaml.YAMLError:
                 continue
@@ -173,6 +170,13 @@ def _marked(document: Document, error: yaml.MarkedYAMLError, mark: yaml.Mark) ->
         message, advice = "a tab indents this line", "YAML is indented with spaces"
     elif "an alias" in context or _SPECIAL.search(problem):
         here, message, label = _special(document, opening if opening and "alias" in context else mark)
+    elif "mapping values are not allowed" in problem and (value := _PLAIN_VALUE.match(line)):
+        message = "a text that holds a `: ` needs quotes"
+        here = document.between(mark.line, value.start(1), mark.line, value.end(1))
+        label = quote_it(value[1]) if len(value[1]) < LONGEST else None
+    elif "unknown escape" in problem:
+        message = f"{code(line[mark.column : mark.column + 2])} is no escape of a text in double quotes"
+        advice = "use single quotes, in which a backslash is a backslash, or double it"
     elif "Unicode character escape" in problem:
         message, advice = "YAML has no halves of surrogate pairs", _character(line)
     elif "constructor for the tag" in problem:
@@ -198,10 +202,10 @@ def _special(document: Document, mark: yaml.Mark) -> tuple[Span, str, str]:
     """Explain a value that starts with a character that means something to YAML."""
     line = document.lines[mark.line]
     end = _PLAIN_END.search(line, mark.column + 1)
-    stop = end.start() if end else len(line)
-    text = line[mark.column : stop]
+    text = line[mark.column : end.start() if end else len(line)].rstrip()
+    stop = mark.column + len(text)
     span = document.between(mark.line, mark.column, mark.line, stop)
-    return span, f"a text that starts with {code(text[0])} needs quotes", f"quote it: `{quoted(text)}`"
+    return span, f"a text that starts with {code(text[0])} needs quotes", quote_it(text)
 
 
 def _character(line: str) -> str:

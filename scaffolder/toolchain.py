@@ -66,6 +66,8 @@ class Toolbox:
     """The folder that holds the pinned tools, where the target needs any of it."""
     pinned: bool
     """Whether the tools come from there even if the project or PATH has them too."""
+    runtime: str
+    """The program that is the runtime itself, and is started without its package's launcher."""
 
     def find(self, program: str) -> Path:
         """Return the file of a program, or say where it was looked for."""
@@ -75,7 +77,7 @@ class Toolbox:
         if self.pinned:
             places = [self.toolchain, self.project, None]
         for place in places:
-            found = find_program(program, place)
+            found = find_program(program, place, native=program == self.runtime)
             if found is not None:
                 return found
         raise MissingError(
@@ -132,15 +134,19 @@ def find_redis() -> Path:
     )
 
 
-def find_program(program: str, folder: Path | None) -> Path | None:
-    """Find a program in the node_modules of a folder; without one, on PATH."""
+def find_program(program: str, folder: Path | None, *, native: bool = False) -> Path | None:
+    """Find a program in the node_modules of a folder; without one, on PATH.
+
+    A `native` one is wanted as the binary that its package brings for this platform: the package's
+    command is a launcher that costs a start of Node, or a stub until an install script has run.
+    """
     if folder is None:
         found = shutil.which(program)
         return Path(found) if found else None
     command = folder / "node_modules/.bin" / program
     if not command.exists():
         return None
-    return _platform_binary(command) or command
+    return (_platform_binary(command) if native else None) or command
 
 
 def program_version(command: Sequence[str]) -> str | None:
@@ -149,10 +155,17 @@ def program_version(command: Sequence[str]) -> str | None:
 
 
 def needs_install(project: Path) -> bool:
-    """Whether package.json has changed since its packages were installed, or none are."""
+    """Whether package.json names packages that are not installed, as far as can be told without npm."""
     modules = project / "node_modules"
     manifest = project / "package.json"
-    return not modules.is_dir() or modules.stat().st_mtime < manifest.stat().st_mtime
+    if not modules.is_dir():
+        return True
+    if modules.stat().st_mtime >= manifest.stat().st_mtime:
+        return False
+    # Changed since; but what is generated names exact versions, and those may be there already.
+    named = json.loads(manifest.read_bytes())
+    packages = {**named.get("dependencies", {}), **named.get("devDependencies", {})}
+    return any(_installed(modules / name) != version for name, version in packages.items())
 
 
 def install(project: Path, node: Node, processes: Processes) -> None:
@@ -235,12 +248,16 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _platform_binary(command: Path) -> Path | None:
-    """Return the binary that a package's command starts, from the package for this platform.
+def _installed(package: Path) -> str | None:
+    try:
+        version: str = json.loads((package / "package.json").read_bytes())["version"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return version
 
-    The command itself is a script that costs a start of Node, or a stub until an install script
-    that npm may have been told not to run has replaced it.
-    """
+
+def _platform_binary(command: Path) -> Path | None:
+    """Return the binary behind a package's command, which lies in a package for this platform."""
     package = next(
         (folder for folder in command.resolve().parents if (folder / "package.json").is_file()), None
     )

@@ -4,6 +4,7 @@ import datetime as dt
 import difflib
 import json
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -32,8 +33,18 @@ def quoted(text: str) -> str:
 
 def code(text: str) -> str:
     """Show a name or a value in backticks, in quotes as well where it would not be clear without."""
-    plain = 0 < len(text) <= LONGEST and text.isprintable() and "`" not in text and text == text.strip()
-    return f"`{text}`" if plain else f"`{quoted(text)}`"
+    plain = 0 < len(text) <= LONGEST and text.isprintable() and text == text.strip() and "`" not in text
+    return f"`{text}`" if plain else in_quotes(text)
+
+
+def in_quotes(text: str) -> str:
+    """Show a text in quotes, as it can be copied into the manifest."""
+    return quoted(text) if "`" in text else f"`{quoted(text)}`"
+
+
+def quote_it(text: str) -> str:
+    """Advise to quote what YAML takes for something else."""
+    return f"quote it: {in_quotes(text)}"
 
 
 def either(values: Iterable[str]) -> str:
@@ -63,7 +74,7 @@ def found(node: yaml.Node | None, value: object) -> str:
         return "a list"
     if isinstance(node, yaml.ScalarNode):
         if node.style in {"'", '"'}:
-            return f"`{quoted(node.value)}`"
+            return in_quotes(node.value)
         return code(node.value) if node.value else "nothing"
     return code(value) if isinstance(value, str) else f"`{value}`"
 
@@ -76,20 +87,15 @@ def reading(value: object) -> str:
         return "a number"
     if isinstance(value, dt.date):
         return "a date"
-    if value is None:
-        return "null"
-    return "not text"
+    return "bytes" if isinstance(value, bytes) else "null" if value is None else "a list or a mapping"
 
 
 def is_plain(node: yaml.Node | None) -> bool:
     """Tell whether a node is text without quotes that YAML took for something else."""
-    return (
-        isinstance(node, yaml.ScalarNode)
-        and not node.style
-        and node.tag != STRING
-        and node.value != ""
-        and "\n" not in node.value
-    )
+    if not isinstance(node, yaml.ScalarNode) or node.style or node.tag == STRING:
+        return False
+    implied = yaml.compose(node.value, yaml.CSafeLoader) if node.value else None
+    return isinstance(implied, yaml.ScalarNode) and implied.tag == node.tag
 
 
 def closest(word: str, allowed: Collection[str]) -> str | None:
@@ -103,21 +109,23 @@ def closest(word: str, allowed: Collection[str]) -> str | None:
 
 def repaired(text: str, pattern: str) -> str | None:
     """Guess the text that fits a pattern and says the same, if a simple change makes one."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", text)
-    host = re.sub(r"^[a-z]+://|[/?#].*$", "", text.strip()).lower()
-    candidates = (
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", ascii_text)
+    candidates = [
         text.strip(),
         text.lower(),
-        text.upper(),
-        re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-"),
-        re.sub(r"[^A-Z0-9]+", "_", words.upper()).strip("_"),
-        re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("_.-"),
         f"/{text}",
-        text.removeprefix("v"),
-        host,
-        re.sub(r":[0-9]+$", "", host),
         f"https://{text}",
-    )
+        text.removeprefix("v"),
+    ]
+    if re.search(r"://|:[0-9]+$", text):
+        candidates.append(re.sub(r"^[a-z]+://|[/?#].*$|:[0-9]+", "", text).lower())
+    elif sum(map(str.isalnum, ascii_text)) == sum(map(str.isalnum, text)):
+        candidates += [
+            re.sub(r"[^A-Za-z0-9_.-]+", "_", ascii_text).strip("_.-"),
+            re.sub(r"[^A-Z0-9]+", "_", words.upper()).strip("_"),
+            re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-"),
+        ]
     fits = re.compile(pattern.removesuffix("$") + r"\Z")
     return next((one for one in candidates if one != text and fits.match(one)), None)
 

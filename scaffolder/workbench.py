@@ -175,7 +175,7 @@ def equip(project: Project, target: str, node: Node, processes: Processes) -> To
         pins = _versions()["toolchain"]
         packages = {tool: str(pins["packages"][tool]) for tool in wanted}
         toolchain = install_toolchain(packages, pins.get("overrides", {}), node, processes)
-    return Toolbox(node, project.folder, toolchain, pinned)
+    return Toolbox(node, project.folder, toolchain, pinned, runtime=verify.version[0])
 
 
 @contextmanager

@@ -71,9 +71,10 @@ export function createProtocol(
  * of `initialize`. A client without any is meant, and the SDK wants it said.
  */
 function withCapabilities(body: unknown): unknown {
-  const { method, params } = Object(body) as { method?: unknown; params?: unknown };
+  const message: { method?: unknown; params?: unknown } = Object(body);
+  const { method, params } = message;
   if (method !== "initialize" || Object(params) !== params) return body;
-  return { ...Object(body), params: { capabilities: {}, ...Object(params) } };
+  return { ...message, params: { capabilities: {}, ...Object(params) } };
 }
 
 async function serveLegacy(

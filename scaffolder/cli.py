@@ -1,0 +1,119 @@
+"""The command line: arguments to calls, values to the console, and an exit code.
+
+Imports stand inside the commands: `--help` and a refused argument cost no more than they need.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from scaffolder import console
+from scaffolder.diagnostics import UserError
+
+FAILED, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="mcp-scaffold",
+    help="Declare an MCP server once, in mcp.yaml; generate it for several runtimes, and prove it on each.",
+    epilog="Exit status: 0 fine, 1 found something, 2 could not work, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, also on failure.")]
+ManifestPath = Annotated[Path, typer.Argument(help="The manifest.", show_default=True)]
+
+
+@app.command()
+def new(
+    destination: Annotated[Path, typer.Argument(help="The folder to make; it has to be empty or absent.")],
+    *,
+    manifest: Annotated[
+        Path | None, typer.Option("--manifest", "-m", help="Take the answers from this mcp.yaml.")
+    ] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Make a new project.
+
+    From a manifest, from the defaults, or from your answers to a few questions.
+    """
+    from scaffolder import project  # noqa: PLC0415
+
+    if manifest is None and not defaults:
+        made = project.ask(destination)
+    else:
+        made = project.generate(destination, manifest)
+    raise typer.Exit(console.made(made, as_json=json))
+
+
+@app.command()
+def check(path: ManifestPath = Path("mcp.yaml"), *, json: Json = False) -> None:
+    """Report all that is wrong with a manifest."""
+    from scaffolder.manifest import load  # noqa: PLC0415
+
+    raise typer.Exit(console.judged(path, load(path), as_json=json))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of mcp.yaml."""
+    from scaffolder.bundle import bundle  # noqa: PLC0415
+
+    console.result((bundle() / "templates/_data/manifest.schema.json").read_text().rstrip())
+
+
+@app.command()
+def verify(
+    project: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
+    *,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-t", help="Only this target; may be repeated.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Targets at a time.")] = 1,
+    json: Json = False,
+) -> None:
+    """Prove a project on its real runtimes.
+
+    Checks the types, builds, starts and calls each target as a client does, and compares what it
+    lists with the manifest.
+    """
+    from scaffolder.verify import verify as prove  # noqa: PLC0415
+
+    with console.progress(quiet=json) as listener:
+        outcomes = prove(project, target, jobs=jobs, on_event=listener)
+    raise typer.Exit(console.proven(outcomes, as_json=json))
+
+
+def fail(message: str, advice: Sequence[str] = ()) -> NoReturn:
+    """Say why the command could not work, in the form that was asked for, and exit."""
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "mcp-scaffold")
+    console.failed(command, message, advice, as_json="--json" in sys.argv)
+    sys.exit(FAILED)
+
+
+def main() -> None:
+    """Run the program; whatever happens ends in a message and an exit code, never in a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        console.say("Interrupted.")
+        sys.exit(INTERRUPTED)
+    except UserError as error:
+        fail(str(error), error.help)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        fail(f"{place}{(error.strerror or str(error)).lower()}")
+    except Exception as error:  # noqa: BLE001 - the last resort: a user never sees a traceback
+        if os.environ.get("MCP_SCAFFOLD_DEBUG"):
+            raise
+        fail(
+            f"{type(error).__name__}: {error}",
+            ["this is a bug; run again with MCP_SCAFFOLD_DEBUG=1 and report what it prints"],
+        )

@@ -1,0 +1,93 @@
+"""Make a new project: from a manifest, from the defaults, or from answers to Copier's questions."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scaffolder.bundle import bundle
+from scaffolder.diagnostics import UserError
+from scaffolder.manifest import Invalid, load
+from scaffolder.merge import Occupied, create, occupied
+from scaffolder.render import render
+
+MANIFEST = "mcp.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new project: where it is, and what it holds."""
+
+    destination: Path
+    files: int
+    targets: tuple[str, ...]
+    tools: tuple[str, ...]
+
+
+def generate(destination: Path, manifest: Path | None) -> Made | Invalid | Occupied:
+    """Make a project from a manifest file, or without one from the defaults.
+
+    The manifest becomes the project's, with its comments. Raises OSError when the disk does not
+    take the files.
+    """
+    if manifest is None:
+        raw: dict[str, Any] = {}
+        tree = render(raw)
+    else:
+        loaded = load(manifest)
+        if isinstance(loaded, Invalid):
+            return loaded
+        raw = loaded.raw
+        tree = {**render(raw, skip=frozenset({MANIFEST})), MANIFEST: manifest.read_bytes()}
+    # A manifest may wait in its project's folder already.
+    keep = [manifest.name] if manifest and manifest.resolve().parent == destination.resolve() else []
+    return create(destination, tree, keep=keep) or _made(destination)
+
+
+def ask(destination: Path) -> Made | Occupied:
+    """Make a project from the user's answers, in Copier's own dialogue.
+
+    Raises UserError where there is no terminal to ask on, or when Copier refuses an answer.
+    """
+    if found := occupied(destination):
+        return found
+    if not sys.stdin.isatty():
+        raise UserError(
+            "there is no terminal to ask on",
+            help=["give the answers with `--manifest mcp.yaml`, or take the defaults with `--defaults`"],
+        )
+    from copier import run_copy  # noqa: PLC0415 - half a second, which only questions are worth
+    from copier.errors import CopierError  # noqa: PLC0415
+
+    with _template() as template:
+        try:
+            run_copy(str(template), destination, quiet=True, unsafe=False)
+        except CopierError as error:
+            raise UserError(str(error)) from error
+    return _made(destination)
+
+
+@contextmanager
+def _template() -> Iterator[Path]:
+    """Give Copier the templates; out of a checkout, of which it would render the last release."""
+    root = bundle()
+    if not (root / ".git").exists():
+        yield root
+        return
+    with tempfile.TemporaryDirectory() as copy:
+        shutil.copy(root / "copier.yml", copy)
+        shutil.copytree(root / "templates", Path(copy) / "templates")
+        yield Path(copy)
+
+
+def _made(destination: Path) -> Made:
+    loaded = load(destination / MANIFEST)
+    if isinstance(loaded, Invalid):
+        raise AssertionError(f"{destination / MANIFEST} does not hold a valid manifest")  # noqa: TRY004 - a bug
+    files = sum(1 for path in destination.rglob("*") if path.is_file() and ".git" not in path.parts)
+    tools = tuple(tool["name"] for tool in loaded.raw["tools"])
+    return Made(destination, files, tuple(loaded.raw["targets"]), tools)
