@@ -105,6 +105,10 @@ class _Templates:
                 continue  # The manifest is valid; these stop plain Copier at one that is not.
             if name in manifest:
                 answers[name] = manifest[name]
+                if question.get("multiselect"):
+                    # A set of choices has their order, as it has in Copier's dialogue.
+                    choices = yaml.load(self._compile(question["choices"]).render(answers), Loader)
+                    answers[name] = [choice for choice in choices.values() if choice in manifest[name]]
                 continue
             default = question["default"]
             if isinstance(default, str):

@@ -36,28 +36,33 @@ if TYPE_CHECKING:
 
 # Text that means something in one of the formats, between broken bars.
 PARTS = r"""
-*/ ¦ /* ¦ // ¦ /** @x */ ¦ <!-- ¦ --> ¦ </script> ¦ <b> ¦ &amp; ¦ &#35; ¦ & ¦ # ¦ # a # ¦ ## b ¦ a # ¦ a \# ¦ C# ¦ - ¦ - a
---- ¦ + ¦ * a ¦ *** ¦ === ¦ > ¦ > q ¦ 1. ¦ 1. a ¦ 2) b ¦ 1234567890. a ¦ [a](b) ¦ ![a](b) ¦ [a]: b ¦ <http://a.b> ¦ http://a.b/c_d
-www.a.b ¦ a@b.c ¦ _a_ ¦ __a__ ¦ a_b_c ¦ a__b ¦ *a* ¦ **a** ¦ ~a~ ¦ ~~a~~ ¦ $x$ ¦ $$x$$ ¦ :tada: ¦ a:b:c ¦ a\|b ¦ \| ¦ \\| ¦ | ¦ ||
-${x} ¦ ${ ¦ `${x}` ¦ ` ¦ `` ¦ ``` ¦ `a` ¦ {{ x }} ¦ {{ ¦ }} ¦ {% if %} ¦ {% ¦ %} ¦ {# x #} ¦ {# ¦ #} ¦ {- ¦ -} ¦ {x} ¦ { ¦ } ¦ {}
-{$HOME} ¦ {$HOME:x} ¦ {$ ¦ {$} ¦ {$:} ¦ {$:x} ¦ \{ ¦ \} ¦ {host} ¦ {http.request.host} ¦ \{host\} ¦ {header.X} ¦ {args.0} ¦ {{{$
-$ ¦ $$ ¦ $HOME ¦ $(id) ¦ `id` ¦ && ¦ >> ¦ << ¦ <<EOF ¦ ( ¦ ) ¦ ! ¦ !! ¦ ? ¦ ~ ¦ ~/x ¦ ../x ¦ /etc/passwd ¦ -rf ¦ --help ¦ ; ¦ a;b
-' ¦ '' ¦ " ¦ "" ¦ it's ¦ "it's" ¦ say "hi" ¦ '"' ¦ "'" ¦ ""' ¦ \" ¦ \' ¦ \` ¦ \\" ¦ `\" ¦ `\ ¦ \"` ¦ a\
-\ ¦ \\ ¦ \\\ ¦ \n ¦ \t ¦ \u0000 ¦ \x00 ¦ \u2028 ¦ \0 ¦ \N ¦ \/ ¦ \s ¦ \x41 ¦ a\b ¦ % ¦ %% ¦ %x ¦ %h ¦ %n ¦ %{x} ¦ 100% ¦ %\
-yes ¦ no ¦ on ¦ off ¦ y ¦ n ¦ true ¦ True ¦ null ¦ Null ¦ NaN ¦ .nan ¦ .inf ¦ -.inf ¦ Infinity ¦ undefined ¦ 012 ¦ 0o17 ¦ 0x1f ¦ 1e3
-1_000 ¦ 1:30 ¦ 190:20:30 ¦ 2001-01-01 ¦ 2001-12-14t21:59:43.10-05:00 ¦ = ¦ !!str x ¦ !x ¦ &a ¦ *a ¦ @ ¦ @x ¦ ? x ¦ a: b ¦ :a ¦ a: ¦ :
-[ ¦ ] ¦ [a ¦ a] ¦ {a: b} ¦ a #b ¦ a # b ¦ , ¦ ,a ¦ a, ¦ 404 ¦ 1 ¦ 1.0 ¦ -1 ¦ class ¦ new ¦ __proto__ ¦ constructor ¦ prototype
-@ts-ignore ¦ @ts-expect-error x ¦ @ts-nocheck ¦ biome-ignore format: x ¦ biome-ignore-all lint: x ¦ deno-lint-ignore-file
-deno-fmt-ignore ¦ # sourceMappingURL=x ¦ eslint-disable ¦ use strict ¦ import "x" ¦ export {} ¦ ;process.exit(1)// ¦ [Service]
-é ¦ É ¦ ß ¦ naïve café ¦ Ελληνικά ¦ Русский ¦ עברית ¦ العربية ¦ لا ¦ हिन्दी ¦ ไทย ¦ 한국어 ¦ 日本語 ¦ 中文 ¦ ｆｕｌｌ ¦ ﾊﾝｶｸ ¦ 😀 ¦ 👨‍👩‍👧 ¦ 🇩🇪 ¦ ☺️ ¦ 1️⃣
+*/ ¦ /* ¦ // ¦ /** @x */ ¦ <!-- ¦ --> ¦ </script> ¦ <b> ¦ &amp; ¦ &#35; ¦ & ¦ # ¦ # a # ¦ ## b ¦ a #
+a \# ¦ C# ¦ - ¦ - a ¦ --- ¦ + ¦ * a ¦ *** ¦ === ¦ > ¦ > q ¦ 1. ¦ 1. a ¦ 2) b ¦ 1234567890. a ¦ [a](b)
+![a](b) ¦ [a]: b ¦ <http://a.b> ¦ http://a.b/c_d ¦ www.a.b ¦ a@b.c ¦ _a_ ¦ __a__ ¦ a_b_c ¦ a__b ¦ *a*
+**a** ¦ ~a~ ¦ ~~a~~ ¦ $x$ ¦ $$x$$ ¦ :tada: ¦ a:b:c ¦ a\|b ¦ \| ¦ \\| ¦ | ¦ || ¦ ${x} ¦ ${ ¦ `${x}` ¦ `
+`` ¦ ``` ¦ `a` ¦ {{ x }} ¦ {{ ¦ }} ¦ {% if %} ¦ {% ¦ %} ¦ {# x #} ¦ {# ¦ #} ¦ {- ¦ -} ¦ {x} ¦ { ¦ } ¦ {}
+{$HOME} ¦ {$HOME:x} ¦ {$ ¦ {$} ¦ {$:} ¦ {$:x} ¦ \{ ¦ \} ¦ {host} ¦ {http.request.host} ¦ \{host\}
+{header.X} ¦ {args.0} ¦ {{{$ ¦ $ ¦ $$ ¦ $HOME ¦ $(id) ¦ `id` ¦ && ¦ >> ¦ << ¦ <<EOF ¦ ( ¦ ) ¦ ! ¦ !! ¦ ?
+~ ¦ ~/x ¦ ../x ¦ /etc/passwd ¦ -rf ¦ --help ¦ ; ¦ a;b ¦ ' ¦ '' ¦ " ¦ "" ¦ it's ¦ "it's" ¦ say "hi" ¦ '"'
+"'" ¦ ""' ¦ \" ¦ \' ¦ \` ¦ \\" ¦ `\" ¦ `\ ¦ \"` ¦ a\ ¦ \ ¦ \\ ¦ \\\ ¦ \n ¦ \t ¦ \u0000 ¦ \x00 ¦ \u2028
+\0 ¦ \N ¦ \/ ¦ \s ¦ \x41 ¦ a\b ¦ % ¦ %% ¦ %x ¦ %h ¦ %n ¦ %{x} ¦ 100% ¦ %\ ¦ yes ¦ no ¦ on ¦ off ¦ y ¦ n
+true ¦ True ¦ null ¦ Null ¦ NaN ¦ .nan ¦ .inf ¦ -.inf ¦ Infinity ¦ undefined ¦ 012 ¦ 0o17 ¦ 0x1f ¦ 1e3
+1_000 ¦ 1:30 ¦ 190:20:30 ¦ 2001-01-01 ¦ 2001-12-14t21:59:43.10-05:00 ¦ = ¦ !!str x ¦ !x ¦ &a ¦ *a ¦ @
+@x ¦ ? x ¦ a: b ¦ :a ¦ a: ¦ : ¦ [ ¦ ] ¦ [a ¦ a] ¦ {a: b} ¦ a #b ¦ a # b ¦ , ¦ ,a ¦ a, ¦ 404 ¦ 1 ¦ 1.0
+-1 ¦ class ¦ new ¦ __proto__ ¦ constructor ¦ prototype ¦ @ts-ignore ¦ @ts-expect-error x ¦ @ts-nocheck
+biome-ignore format: x ¦ biome-ignore-all lint: x ¦ deno-lint-ignore-file ¦ deno-fmt-ignore
+# sourceMappingURL=x ¦ eslint-disable ¦ use strict ¦ import "x" ¦ export {} ¦ ;process.exit(1)//
+[Service] ¦ é ¦ É ¦ ß ¦ naïve café ¦ Ελληνικά ¦ Русский ¦ עברית ¦ العربية ¦ لا ¦ हिन्दी ¦ ไทย ¦ 한국어
+日本語 ¦ 中文 ¦ ｆｕｌｌ ¦ ﾊﾝｶｸ ¦ 😀 ¦ 👨‍👩‍👧 ¦ 🇩🇪 ¦ ☺️ ¦ 1️⃣
 """.strip()  # noqa: RUF001 - confusable characters are among the hostile ones
 
-# Each control character, the separators, marks of direction and non-characters, and what a parser may take for one.
+# Control characters, separators, marks of direction, non-characters, and what a parser may take for one.
 CHARACTERS = [
     *map(chr, range(0x20)),
     *map(chr, range(0x7F, 0xA1)),
     *"\u00ad\u034f\u061c\u115f\u1160\u180e\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e",
-    *"\u2060\u2066\u2067\u2068\u2069\u206f\u3000\u3164\ud7ff\ue000\ufdd0\ufe0f\ufeff\uffa0\ufff9\ufffc\ufffd\ufffe\uffff",
+    *"\u2060\u2066\u2067\u2068\u2069\u206f\u3000\u3164\ud7ff\ue000\ufdd0\ufe0f\ufeff\uffa0",
+    *"\ufff9\ufffc\ufffd\ufffe\uffff",
     *"\U0001d173\U0001f600\U0001fffe\U000e0001\U000e007f\U000f0000\U0010fffd\U0010ffff",
 ]
 
@@ -97,7 +102,9 @@ HOSTILE = _hostile()
 SHORT = [text for text in HOSTILE if len(text) < 1000]
 
 # What the comment and one-line macros replace by a space.
-UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff]")
+UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff]"
+)
 
 # The last two code points of each plane above the first.
 NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
@@ -432,7 +439,7 @@ def test_the_width_of_each_character_is_the_formatters(toolchain: Toolchain, tmp
     """Biome counts as many columns for each code point as the macro does: a line of 80 fits and one of 81 does not."""
     # planes 4 to 13 are empty, and the rest of 14 and all of 15 and 16 each behave as one character
     points = [
-        c for c in range(0xA0, 0xE1000) if not (0xD800 <= c < 0xE000 or 0x40000 <= c < 0xE0000 and c % 4096)
+        c for c in range(0xA0, 0xE1000) if not (0xD800 <= c < 0xE000 or (0x40000 <= c < 0xE0000 and c % 4096))
     ]
     characters = [c for c in map(chr, [*points, 0xF0000, 0x10FFFD]) if not UNSAFE.match(c)]
     lines = []
@@ -481,7 +488,7 @@ def test_markdown_stays_readable() -> None:
 
 @pytest.mark.slow
 def test_systemd_reads_each_value(tmp_path: Path) -> None:
-    """systemd takes a description and a variable of the environment as the text, but for control characters."""
+    """A description and a variable are the text to systemd, but for control characters."""
     analyze = _debian_tool("systemd-analyze")
     named = {f"hostile{n}.service": text for n, text in enumerate(SHORT)}
     for name, text in named.items():
@@ -522,8 +529,11 @@ def test_caddy_serves_each_token(tmp_path: Path) -> None:
     )
     with _caddy(tmp_path, port) as client:
         answers = [_get(client, f"/{n}") for n in range(len(SHORT))]
-    # the one thing that a token cannot hold: both a backtick and a backslash that stands before a quote or at the end
-    expected = [text.replace("`", "'") if re.search(r'\\("|\Z)', text) else text for text in SHORT]
+    # the two that the macro's comment names
+    known = {"}": "} "}
+    expected = [
+        known.get(text, text.replace("`", "'") if re.search(r'\\("|\Z)', text) else text) for text in SHORT
+    ]
     assert answers == [text.encode() for text in expected]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pydantic import ValidationError
+
 from scaffolder.diagnostics import Diagnostic, Severity, Span, pieces, render
 from scaffolder.manifest import Invalid, Loaded, load, parse
 from scaffolder.providers import Fact, Profile, profiles
@@ -227,7 +228,7 @@ def test_no_text_ends_in_a_traceback(text: str) -> None:
 
 def test_a_warning_and_json_have_the_documented_shape() -> None:
     """`--json` prints the fields that style and README promise."""
-    span = Span("mcp.yaml", 2, 25, 2, 30, "targets: [cloudflare, denno]")
+    span = Span("mcp.yaml", 2, 23, 2, 28, "targets: [cloudflare, denno]")
     found = Diagnostic("some-rule", "a message", span, "a label", "some help", Severity.WARNING)
     assert found.as_json() == {
         "code": "some-rule",
@@ -235,15 +236,15 @@ def test_a_warning_and_json_have_the_documented_shape() -> None:
         "message": "a message",
         "label": "a label",
         "help": "some help",
-        "location": {"file": "mcp.yaml", "line": 2, "column": 25},
-        "end_location": {"line": 2, "column": 30},
+        "location": {"file": "mcp.yaml", "line": 2, "column": 23},
+        "end_location": {"line": 2, "column": 28},
     }
     assert render(found).splitlines() == [
         "warning[some-rule]: a message",
-        " --> mcp.yaml:2:25",
+        " --> mcp.yaml:2:23",
         "  |",
         "2 | targets: [cloudflare, denno]",
-        "  |                         ^^^^^ a label",
+        "  |                       ^^^^^ a label",
         "  = help: some help",
     ]
     assert render(Diagnostic("x", "no place")) == "error[x]: no place"
@@ -266,6 +267,6 @@ def test_a_valid_manifest_is_read_fast() -> None:
     loaded(text)
     whole = time.process_time() - begin
     begin = time.process_time()
-    yaml.load(text, yaml.CSafeLoader)  # noqa: S506 - it is the safe one, in C
+    yaml.load(text, yaml.CSafeLoader)
     parsing = time.process_time() - begin
     assert whole < 3 * parsing + 0.02

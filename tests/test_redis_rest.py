@@ -1,0 +1,223 @@
+"""The local REST face of Redis answers as the vendor's service does, to HTTP and to the vendor's client."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from toolchain import Toolchain
+
+from scaffolder.processes import Processes
+from scaffolder.redis_rest import MAX_REQUEST_BYTES, redis_server, rest_server
+from scaffolder.toolchain import find_redis
+
+TOKEN = "a-token"
+
+# What the generated session store uses, and what later stores will: values, expiry, scripts, transactions.
+CLIENT = """
+import { Redis } from "@upstash/redis";
+const redis = new Redis({ url: process.argv[2], token: process.argv[3], retry: false });
+const plain = new Redis({ url: process.argv[2], token: process.argv[3], retry: false, automaticDeserialization: false,
+  responseEncoding: false, enableAutoPipelining: false });
+const stranger = new Redis({ url: process.argv[2], token: "wrong", retry: false });
+const message = (promise) => promise.then(() => "no error", (error) => error.message);
+const text = "draft \\u2028 \\u{1F600} \\u00e9";
+const out = {};
+out.set = await redis.set("key", { text, number: 1.5 }, { ex: 60 });
+out.get = await redis.get("key");
+out.plain = await plain.get("key");
+out.ttl = await redis.ttl("key");
+out.missing = await redis.get("missing");
+out.type = await redis.type("key");
+out.ping = await redis.ping();
+out.together = await Promise.all([redis.set("a", "1"), redis.incr("a"), redis.get("a")]);
+out.pipeline = await redis.pipeline().set("b", "x").get("b").del("b").exec();
+out.multi = await redis.multi().set("c", 1).incr("c").lrange("none", 0, -1).exec();
+out.hash = await redis.hset("h", { one: 1, two: "zwei" }).then(() => redis.hgetall("h"));
+out.list = await redis.rpush("l", "x", "y").then(() => redis.lrange("l", 0, -1));
+out.eval = await redis.eval("return {KEYS[1], ARGV[1], 7, false}", ["k"], ["v"]);
+out.scan = await redis.scan(0, { match: "h" });
+out.error = await message(redis.lpush("key", "x"));
+out.kept = await redis.pipeline().get("c").lpush("key", "x").exec({ keepErrors: true });
+out.stranger = await message(stranger.get("key"));
+out.deleted = await redis.del("key");
+console.log(JSON.stringify(out));
+"""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a new, empty Redis."""
+    folder = tmp_path_factory.mktemp("redis")
+    with (
+        Processes() as processes,
+        redis_server(find_redis(), folder, processes) as port,
+        rest_server(port, TOKEN) as served,
+    ):
+        yield served
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx.Client]:
+    """Return a client that has the token."""
+    with httpx.Client(base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False) as client:
+        client.post("/", json=["FLUSHALL"])
+        yield client
+
+
+def encoded(text: str) -> str:
+    """Return a text as the service encodes it on demand."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_a_command_in_the_body(http: httpx.Client) -> None:
+    """Numbers, texts and nothing at all come back as JSON."""
+    assert http.post("/", json=["SET", "k", 'v "é" \u2028']).json() == {"result": "OK"}
+    assert http.post("/", json=["GET", "k"]).json() == {"result": 'v "é" \u2028'}
+    assert http.post("/", json=["APPEND", "n", 12]).json() == {"result": 2}
+    assert http.post("/", json=["GET", "none"]).json() == {"result": None}
+
+
+def test_a_command_in_the_path(http: httpx.Client) -> None:
+    """A body is the last argument but those of the query."""
+    assert http.post("/set/a%2Fb?EX=100", content="a value").json() == {"result": "OK"}
+    assert http.get("/get/a%2Fb").json() == {"result": "a value"}
+    assert http.get("/ttl/a%2Fb").json() == {"result": 100}
+
+
+def test_replies_in_base64(http: httpx.Client) -> None:
+    """Every string but the word OK is encoded, also within lists."""
+    headers = {"upstash-encoding": "base64"}
+    assert http.post("/", json=["RPUSH", "l", "é", "x"], headers=headers).json() == {"result": 2}
+    listed = http.post("/", json=["LRANGE", "l", "0", "-1"], headers=headers)
+    assert listed.json() == {"result": [encoded("é"), encoded("x")]}
+    assert http.post("/", json=["PING"], headers=headers).json() == {"result": encoded("PONG")}
+    assert http.post("/", json=["SET", "k", "v"], headers=headers).json() == {"result": "OK"}
+
+
+def test_a_pipeline_goes_on_after_an_error(http: httpx.Client) -> None:
+    """Each command has a result or an error of its own."""
+    answer = http.post("/pipeline", json=[["SET", "k", "v"], ["LPUSH", "k", "x"], ["GET", "k"]])
+    done, failed, read = answer.json()
+    assert answer.status_code == 200
+    assert (done, read) == ({"result": "OK"}, {"result": "v"})
+    assert failed["error"].startswith("WRONGTYPE")
+
+
+def test_a_transaction_is_all_or_nothing(http: httpx.Client) -> None:
+    """A command that Redis cannot even queue undoes the whole."""
+    answer = http.post("/multi-exec", json=[["SET", "k", "1"], ["INCR", "k"]])
+    assert answer.json() == [{"result": "OK"}, {"result": 2}]
+    refused = http.post("/multi-exec", json=[["SET", "k", "9"], ["NOSUCH"]])
+    assert refused.status_code == 400
+    assert refused.json()["error"].startswith("EXECABORT")
+    assert http.post("/", json=["GET", "k"]).json() == {"result": "2"}
+
+
+def test_transactions_do_not_mix(url: str) -> None:
+    """Many clients at once count to exactly what they added."""
+
+    def add(number: int) -> None:
+        with httpx.Client(
+            base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False
+        ) as client:
+            for _ in range(20):
+                commands = [["INCR", "sum"], ["INCR", f"sum:{number}"]]
+                assert client.post("/multi-exec", json=commands).json()[1]["result"]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(8)))
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    total = httpx.post(url, json=["GET", "sum"], headers=headers, trust_env=False)
+    assert total.json() == {"result": "160"}
+
+
+@pytest.mark.parametrize("path", ["/", "/pipeline", "/multi-exec", "/get/k"])
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": TOKEN}])
+def test_only_the_token_opens(url: str, path: str, headers: dict[str, str]) -> None:
+    """Whoever has not got it is told so, and nothing else."""
+    answer = httpx.post(url + path, json=["GET", "k"], headers=headers, trust_env=False)
+    assert answer.status_code == 401
+    assert answer.json() == {"error": "Unauthorized"}
+
+
+def test_the_token_may_be_in_the_query(url: str) -> None:
+    """As the service allows where no header can be set."""
+    answer = httpx.get(f"{url}/ping?_token={TOKEN}", trust_env=False)
+    assert answer.json() == {"result": "PONG"}
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "{}", "[]", '"GET"', "[[]]", '["SUBSCRIBE", "x"]', '["multi"]', '["NOSUCH"]']
+)
+def test_what_is_no_command_is_refused(body: str, http: httpx.Client) -> None:
+    """With a status and a message, and the connection goes on."""
+    answer = http.post("/", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("ERR")
+    assert http.post("/", json=["PING"]).json() == {"result": "PONG"}
+
+
+def test_a_request_over_the_documented_limit_is_refused(http: httpx.Client) -> None:
+    """The limit is the service's, so that a value that does not fit is noticed here."""
+    fits = "x" * (MAX_REQUEST_BYTES - 100)
+    assert http.post("/", json=["SET", "k", fits]).json() == {"result": "OK"}
+    assert http.post("/", json=["STRLEN", "k"]).json() == {"result": len(fits)}
+    assert http.post("/", json=["SET", "k", fits + "x" * 100]).status_code == 413
+
+
+def test_a_redis_that_is_down_is_an_error_and_comes_back(tmp_path: Path) -> None:
+    """The service answers that it cannot, for as long as it cannot."""
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with Processes() as processes, redis_server(find_redis(), tmp_path, processes) as port:
+        pass
+    with rest_server(port, TOKEN) as served:
+        answer = httpx.post(served, json=["PING"], headers=headers, trust_env=False)
+        assert answer.status_code == 500
+        assert answer.json()["error"].startswith("ERR Redis cannot be reached")
+
+
+@pytest.mark.slow
+def test_the_vendors_own_client(url: str, toolchain: Toolchain, tmp_path: Path) -> None:
+    """What it sends is understood, and it understands what comes back."""
+    (tmp_path / "node_modules").symlink_to(toolchain.node_modules)
+    script = tmp_path / "client.mjs"
+    script.write_text(CLIENT)
+    done = subprocess.run(
+        [toolchain.node, script, url, TOKEN],
+        cwd=tmp_path,
+        env=dict(toolchain.env),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    out: dict[str, Any] = json.loads(done.stdout)
+    value = {"text": "draft \u2028 \N{GRINNING FACE} é", "number": 1.5}
+    assert json.loads(out.pop("plain")) == value
+    assert "WRONGTYPE" in out.pop("error")
+    assert "Unauthorized" in out.pop("stranger")
+    kept, failed = out.pop("kept")
+    assert kept["result"] == 2
+    assert "WRONGTYPE" in failed["error"]
+    assert out == {
+        "set": "OK",
+        "get": value,
+        "ttl": 60,
+        "missing": None,
+        "type": "string",
+        "ping": "PONG",
+        "together": ["OK", 2, 2],
+        "pipeline": ["OK", "x", 1],
+        "multi": ["OK", 2, []],
+        "hash": {"one": 1, "two": "zwei"},
+        "list": ["x", "y"],
+        "eval": ["k", "v", 7, None],
+        "scan": ["0", ["h"]],
+        "deleted": 1,
+    }
