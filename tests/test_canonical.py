@@ -74,7 +74,7 @@ def test_the_order_of_keys_does_not_count() -> None:
 
 @pytest.mark.slow
 def test_node_hashes_the_same_text(toolchain: Toolchain, tmp_path: Path) -> None:
-    """JSON.stringify with sorted keys, which is what a live server's list is hashed by, prints the same text."""
+    """ECMAScript's own order of keys and way of printing give the same text."""
     (tmp_path / "sort.mjs").write_text(
         """
 import { readFileSync, writeFileSync } from "node:fs";

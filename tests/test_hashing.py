@@ -71,7 +71,9 @@ def test_what_a_server_adds_is_in_neither_hash(key: str) -> None:
 
 def test_tools_sort_by_utf_16_code_units() -> None:
     """The rule of RFC 8785 for keys, under which an emoji comes before a private-use character."""
-    tools = [{"name": name, "inputSchema": {}} for name in ("\ue000", "\N{GRINNING FACE}", "a", "B")]
+    tools: list[dict[str, Any]] = [
+        {"name": name, "inputSchema": {}} for name in ("\ue000", "\N{GRINNING FACE}", "a", "B")
+    ]
     text = canonical([tools[3], tools[2], tools[1], tools[0]])
     assert tools_hash(tools) == f"sha256:{hashlib.sha256(text).hexdigest()}"
 

@@ -17,7 +17,9 @@ from scaffolder.merge import write
 from scaffolder.render import Tree, render
 
 # Every ASCII character by itself, in the middle and at both ends; the traps, alone and in pairs.
-SPECIAL = [chr(code) for code in range(128)] + list("\x80\x85\x9f\xa0\xad\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\ufffd\uffff😀\U0010ffff")
+SPECIAL = [chr(code) for code in range(128)] + list(
+    "\x80\x85\x9f\xa0\xad\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\ufffd\uffff😀\U0010ffff"
+)
 HOSTILE = list(
     dict.fromkeys(
         [
@@ -79,9 +81,7 @@ def test_there_are_enough_hostile_strings() -> None:
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("hostile")
-def test_typescript_holds_the_text(
-    projects: dict[str, tuple[str, Path, Tree]], toolchain: Toolchain
-) -> None:
+def test_typescript_holds_the_text(projects: dict[str, tuple[str, Path, Tree]], toolchain: Toolchain) -> None:
     """Node reads every module, and finds the manifest's text in what it exports."""
     root = next(iter(projects.values()))[1].parent
     script = Path(__file__).parent / "read_projects.mjs"
@@ -127,12 +127,12 @@ def test_snapshot_and_manifest_hold_the_text(projects: dict[str, tuple[str, Path
 def test_shells_read_the_examples(projects: dict[str, tuple[str, Path, Tree]]) -> None:
     """Sourcing an example file sets empty variables and runs nothing."""
     files = [
-        str(folder / name) for _, folder, _ in projects.values() for name in (".env.example", ".dev.vars.example")
+        str(folder / name)
+        for _, folder, _ in projects.values()
+        for name in (".env.example", ".dev.vars.example")
     ]
     script = 'for file; do env -i bash -c \'set -eu; . "$1"; [ -z "$SECRET" ]\' - "$file" || exit 1; done'
-    done = subprocess.run(
-        ["bash", "-c", script, "-", *files], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["bash", "-c", script, "-", *files], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -117,7 +117,7 @@ es_number = partial(call, "literals", "es_number")
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 safe_integers = st.integers(-(2**53) + 1, 2**53 - 1)
-# Texts whose lengths fall around the 80th column, and whose characters are wide, narrow, escaped or counted twice.
+# Texts that end around the 80th column, of characters that are wide, narrow, escaped or counted twice.
 texts = (
     st.sampled_from(SHORT)
     | st.text(max_size=12)
@@ -216,7 +216,8 @@ def test_a_comment_switches_no_check_off(toolchain: Toolchain, tmp_path: Path) -
     """The type checker still reports an error that stands below a comment, whatever the comment says."""
     directives = [text for text in SHORT if "@ts-" in text]
     lines = [
-        f"// {comment(text)}\nexport const a{n}: number = '';\n/** {comment(text)} */\nexport const b{n}: number = '';\n"
+        f"// {comment(text)}\nexport const a{n}: number = '';\n"
+        f"/** {comment(text)} */\nexport const b{n}: number = '';\n"
         for n, text in enumerate(directives)
     ]
     (tmp_path / "main.ts").write_text("".join(lines), encoding="utf-8")
@@ -371,7 +372,7 @@ def test_typescript_reads_each_value(toolchain: Toolchain, tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_the_formatter_finds_nothing_in_any_value(toolchain: Toolchain, tmp_path: Path) -> None:
-    """Biome leaves every printed value as it is: TypeScript, JSON, and package.json with its expanded arrays."""
+    """Biome leaves each value as it is: TypeScript, JSON, and package.json with its expanded arrays."""
 
     @settings(max_examples=60, deadline=None)
     @given(st.lists(values, max_size=30))
@@ -383,7 +384,7 @@ def test_the_formatter_finds_nothing_in_any_value(toolchain: Toolchain, tmp_path
 
 @pytest.mark.slow
 def test_the_formatter_finds_nothing_at_the_last_column(toolchain: Toolchain, tmp_path: Path) -> None:
-    """Biome agrees on every kind of value behind keys of every width, and on arrays of every length, at three depths."""
+    """Biome agrees on each kind of value behind keys of each width, and on arrays of each length."""
     kinds = [
         "s",
         'y"y',
@@ -436,7 +437,7 @@ def test_the_formatter_finds_nothing_around_a_value(toolchain: Toolchain, tmp_pa
 
 @pytest.mark.slow
 def test_the_width_of_each_character_is_the_formatters(toolchain: Toolchain, tmp_path: Path) -> None:
-    """Biome counts as many columns for each code point as the macro does: a line of 80 fits and one of 81 does not."""
+    """Biome counts each code point as the macro does: a line of 80 columns fits, one of 81 does not."""
     # planes 4 to 13 are empty, and the rest of 14 and all of 15 and 16 each behave as one character
     points = [
         c for c in range(0xA0, 0xE1000) if not (0xD800 <= c < 0xE000 or (0x40000 <= c < 0xE0000 and c % 4096))
@@ -516,7 +517,7 @@ def test_systemd_reads_each_value(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_caddy_serves_each_token(tmp_path: Path) -> None:
-    """A running Caddy answers with exactly the text that a token says, placeholders and variables included."""
+    """A running Caddy answers with exactly the token's text, be it a placeholder or a variable."""
     routes = [f"\trespond /{n} {call('literals', 'caddy', text)} 200\n" for n, text in enumerate(SHORT)]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

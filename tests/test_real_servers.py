@@ -28,7 +28,9 @@ def tools(path: Path) -> list[dict[str, Any]]:
     made = [{key: tool[key] for key in KEYS if key in tool} for tool in listed]
     for tool in made:
         if "annotations" in tool:
-            tool["annotations"] = {key: tool["annotations"][key] for key in HINTS if key in tool["annotations"]}
+            tool["annotations"] = {
+                key: tool["annotations"][key] for key in HINTS if key in tool["annotations"]
+            }
     return made
 
 
@@ -65,7 +67,11 @@ def test_a_real_server_compiles(path: Path, tmp_path: Path, toolchain: Toolchain
     assert done.returncode == 0, done.stdout
     script = Path(__file__).parent / "read_projects.mjs"
     read = subprocess.run(
-        [toolchain.node, script, project.parent], capture_output=True, text=True, check=False, env=toolchain.env
+        [toolchain.node, script, project.parent],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=toolchain.env,
     )
     assert read.returncode == 0, read.stderr
     found = json.loads(read.stdout)[path.stem]["tools"]

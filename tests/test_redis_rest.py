@@ -22,8 +22,8 @@ TOKEN = "a-token"
 CLIENT = """
 import { Redis } from "@upstash/redis";
 const redis = new Redis({ url: process.argv[2], token: process.argv[3], retry: false });
-const plain = new Redis({ url: process.argv[2], token: process.argv[3], retry: false, automaticDeserialization: false,
-  responseEncoding: false, enableAutoPipelining: false });
+const bare = { automaticDeserialization: false, responseEncoding: false, enableAutoPipelining: false };
+const plain = new Redis({ url: process.argv[2], token: process.argv[3], retry: false, ...bare });
 const stranger = new Redis({ url: process.argv[2], token: "wrong", retry: false });
 const message = (promise) => promise.then(() => "no error", (error) => error.message);
 const text = "draft \\u2028 \\u{1F600} \\u00e9";

@@ -34,7 +34,9 @@ def wrong_as_data(path: Path) -> bool:
 
 
 INVALID = [
-    path for path in sorted((Path(__file__).parent / "manifests/invalid").glob("*.yaml")) if wrong_as_data(path)
+    path
+    for path in sorted((Path(__file__).parent / "manifests/invalid").glob("*.yaml"))
+    if wrong_as_data(path)
 ]
 PROVIDERS = list(yaml.safe_load((ROOT / "templates/_data/providers.yml").read_text())["providers"])
 

@@ -141,7 +141,7 @@ def test_a_program_is_looked_for_in_the_project_then_on_path_then_in_the_toolcha
     for expected in found:
         assert box.find("tool") == expected
         expected.unlink()
-    with pytest.raises(MissingError, match="`tool` is neither in .*project/node_modules nor on PATH"):
+    with pytest.raises(MissingError, match=r"`tool` is neither in .*project/node_modules nor on PATH"):
         box.find("tool")
     assert box.find("node") == node.program
 
@@ -191,7 +191,7 @@ def test_an_installation_that_fails_shows_what_npm_said(
 ) -> None:
     """The log is npm's own."""
     monkeypatch.setenv("NPM_FAILS", "1")
-    with pytest.raises(MissingError, match="`npm install` in .* failed with exit status 1") as caught:
+    with pytest.raises(MissingError, match=r"`npm install` in .* failed with exit status 1") as caught:
         tools.install(project(tmp_path / "project"), node, processes)
     assert "no such package" in caught.value.log
 
@@ -254,6 +254,6 @@ def test_a_ready_folder_is_taken_as_it_is(
     monkeypatch.setenv(tools.OVERRIDE, str(tmp_path / "ready"))
     package(tmp_path / "ready", "a-tool")
     assert tools.install_toolchain({"a-tool": "9"}, {}, node, processes) == tmp_path / "ready"
-    with pytest.raises(MissingError, match="MCP_SCAFFOLD_TOOLCHAIN is .* has no b-tool and no c-tool"):
+    with pytest.raises(MissingError, match=r"MCP_SCAFFOLD_TOOLCHAIN is .* has no b-tool and no c-tool"):
         tools.install_toolchain({"b-tool": "1", "c-tool": "2"}, {}, node, processes)
     assert calls(tmp_path) == []

@@ -1,0 +1,266 @@
+"""A probe tells what a server is and, if it fails, at which layer."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from scaffolder.jsonrpc import Layer
+from scaffolder.probe import LEGACY, MODERN, Client, Era, get, probe
+
+TOOL = {"name": "a.b", "description": "U+2028 \u2028 and U+0085 \u0085", "inputSchema": {"type": "object"}}
+
+Answer = Callable[["Handler", dict[str, Any]], None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with what the test gave the server."""
+
+    protocol_version = "HTTP/1.1"
+    answer: Answer
+    seen: list[tuple[dict[str, Any], dict[str, str]]]
+
+    def do_POST(self) -> None:
+        """Hand the message to the test."""
+        message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.seen.append((message, {name.lower(): value for name, value in self.headers.items()}))
+        type(self).answer(self, message)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def send(self, status: int, body: str | bytes, kind: str = "application/json") -> None:
+        """Answer with a whole body."""
+        data = body if isinstance(body, bytes) else body.encode()
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def reply(self, message: dict[str, Any], result: dict[str, Any], *, stream: bool = False) -> None:
+        """Answer with the result of a request."""
+        text = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}, ensure_ascii=False)
+        if stream:
+            note = json.dumps({"jsonrpc": "2.0", "method": "notifications/message", "params": {}})
+            self.send(
+                200, f": hi\n\ndata: {note}\r\n\r\nevent: message\ndata: {text}\n\n", "text/event-stream"
+            )
+        else:
+            self.send(200, text)
+
+
+@contextmanager
+def server(answer: Answer) -> Iterator[tuple[str, list[tuple[dict[str, Any], dict[str, str]]]]]:
+    """Serve one behaviour, and yield the URL and what is received."""
+    handler = type("Behaviour", (Handler,), {"answer": staticmethod(answer), "seen": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{http.server_port}/mcp", handler.seen  # type: ignore[attr-defined] # of the class above
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+def healthy(handler: Handler, message: dict[str, Any], *, stream: bool = False) -> None:
+    """Answer as a server of both eras does."""
+    method = message["method"]
+    if "id" not in message:
+        handler.send(202, "")
+        return
+    results: dict[str, dict[str, Any]] = {
+        "initialize": {"protocolVersion": LEGACY, "capabilities": {}, "serverInfo": {"name": "s"}},
+        "server/discover": {"supportedVersions": [MODERN], "capabilities": {}, "serverInfo": {"name": "s"}},
+        "tools/list": {"tools": [TOOL]},
+        "tools/call": {"content": [{"type": "text", "text": "done"}]},
+    }
+    modern = {"resultType": "complete"} if "_meta" in message["params"] else {}
+    handler.reply(message, {**results[method], **modern}, stream=stream)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "event-stream"])
+def test_a_healthy_server(*, stream: bool) -> None:
+    """Both eras greet and list, whatever kind of body the server prefers."""
+    with server(lambda handler, message: healthy(handler, message, stream=stream)) as (url, _):
+        report = probe(url)
+    for era in (report.legacy, report.modern):
+        assert era.failure is None
+        assert era.tools == (TOOL,)
+        assert era.server == {"name": "s"}
+        assert all(value > 0 for value in era.latencies_ms.values())
+    assert report.legacy.protocol_versions == (LEGACY,)
+    assert report.modern.protocol_versions == (MODERN,)
+    assert set(report.legacy.latencies_ms) == {"initialize", "tools/list"}
+    assert set(report.modern.latencies_ms) == {"server/discover", "tools/list"}
+
+
+def test_what_is_sent() -> None:
+    """Each era has its own messages, headers and metadata; names are safe in a header."""
+    with server(healthy) as (url, seen):
+        probe(url, {"authorization": "Bearer x"})
+        with Client(url) as client:
+            client.call("a.b", {"x": 1})
+            client.call("é", {}, Era.MODERN)
+            client.call("a.b", {}, Era.LEGACY)
+    methods = [message["method"] for message, _ in seen]
+    assert methods == [
+        *("initialize", "notifications/initialized", "tools/list"),
+        *("server/discover", "tools/list"),
+        *("tools/call", "tools/call", "tools/call"),
+    ]
+    versions = [headers.get("mcp-protocol-version") for _, headers in seen]
+    assert versions == [None, LEGACY, LEGACY, MODERN, MODERN, MODERN, MODERN, LEGACY]
+    assert all(headers.get("authorization") == "Bearer x" for _, headers in seen[:5])
+    assert all(headers["accept"] == "application/json, text/event-stream" for _, headers in seen)
+    for message, headers in seen[3:7]:
+        assert headers["mcp-method"] == message["method"]
+        assert message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] == MODERN
+    assert [headers.get("mcp-name") for _, headers in seen[5:]] == ["a.b", "=?base64?w6k=?=", None]
+
+
+def test_pages_of_tools_are_read_to_the_end() -> None:
+    """A list in pages is one list; one that never ends is an error."""
+    endless = False
+
+    def answer(handler: Handler, message: dict[str, Any]) -> None:
+        if message["method"] != "tools/list":
+            healthy(handler, message)
+            return
+        page = int(message["params"].get("cursor", "0"))
+        more = {"nextCursor": str(page + 1)} if page < 2 or endless else {}
+        handler.reply(message, {"tools": [{**TOOL, "name": f"t{page}"}], "resultType": "complete", **more})
+
+    with server(answer) as (url, _):
+        assert [tool["name"] for tool in probe(url).modern.tools] == ["t0", "t1", "t2"]
+        endless = True
+        failure = probe(url).modern.failure
+    assert failure is not None
+    assert str(failure) == "protocol: tools/list has more than 1000 pages"
+
+
+def send(status: int, body: str, kind: str = "application/json") -> Answer:
+    """Answer everything alike."""
+    return lambda handler, _: handler.send(status, body, kind)
+
+
+def result(**members: Any) -> Answer:
+    """Answer every request with one result."""
+    return lambda handler, message: handler.reply(message, members)
+
+
+def slow(handler: Handler, _: dict[str, Any]) -> None:
+    """Send a little of an event stream, again and again."""
+    handler.send_response(200)
+    handler.send_header("content-type", "text/event-stream")
+    handler.end_headers()
+    for _ in range(20):
+        handler.wfile.write(b": still here\n\n")
+        time.sleep(0.05)
+    handler.close_connection = True
+
+
+FAILURES: list[tuple[Answer, Layer, str]] = [
+    (send(503, "down for now", "text/plain"), Layer.HTTP, "server/discover: HTTP 503: down for now"),
+    (send(308, ""), Layer.HTTP, "server/discover: HTTP 308: "),
+    (slow, Layer.HTTP, "server/discover: no answer in 0.5 s"),
+    (
+        send(200, "<html>", "text/html"),
+        Layer.JSON_RPC,
+        "no response with id 2 in a body of type text/html: <html>",
+    ),
+    (send(200, "[" * 100_000), Layer.JSON_RPC, "no response with id"),
+    (send(200, '{"jsonrpc": "2.0", "id": 99, "result": {}}'), Layer.JSON_RPC, "no response with id"),
+    (send(200, "data: {}\n\n", "text/event-stream"), Layer.JSON_RPC, "no response with id"),
+    (
+        send(400, '{"jsonrpc": "2.0", "id": null, "error": {"code": -32022, "message": "no such version"}}'),
+        Layer.JSON_RPC,
+        "server/discover: error -32022: no such version (HTTP 400)",
+    ),
+    (
+        send(200, '{"jsonrpc": "2.0", "id": 2, "result": []}'),
+        Layer.PROTOCOL,
+        "server/discover: `result` is [] instead of a dict",
+    ),
+    (result(supportedVersions=[MODERN]), Layer.PROTOCOL, '`resultType` is null instead of "complete"'),
+    (
+        result(resultType="complete", supportedVersions=["2999-01-01"], capabilities={}),
+        Layer.PROTOCOL,
+        'server/discover advertises ["2999-01-01"], not the 2026-07-28 it answers in',
+    ),
+    (
+        result(resultType="complete", supportedVersions=[MODERN], capabilities={}, tools=[{"name": 1}]),
+        Layer.PROTOCOL,
+        'tools/list holds what is no tool: {"name": 1}',
+    ),
+    (
+        result(resultType="complete", supportedVersions=[MODERN], capabilities={}, tools=[{"name": "x"}]),
+        Layer.PROTOCOL,
+        "the tool x: `inputSchema` is null instead of a dict",
+    ),
+]
+
+
+@pytest.mark.parametrize(("answer", "layer", "message"), FAILURES, ids=lambda value: str(value)[:40])
+def test_a_failure_names_its_layer(answer: Answer, layer: Layer, message: str) -> None:
+    """Nothing raises: what is wrong is a value."""
+    with server(answer) as (url, _), Client(url, timeout=0.5) as client:
+        client.introduce(Era.LEGACY)
+        client._id = 1  # noqa: SLF001 -- the same number whatever came before
+        failure = client.introduce(Era.MODERN).failure
+    assert failure is not None
+    assert failure.layer is layer
+    assert message in failure.message
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:{port}/mcp", "http://no-such-host.invalid/", "ftp://x/", "http://["]
+)
+def test_nobody_there(url: str) -> None:
+    """An address that leads nowhere is a failure to connect."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = url.replace("{port}", str(unused.getsockname()[1]))
+        report = probe(url, timeout=5)
+        assert get(url) is None
+    for era in (report.legacy, report.modern):
+        assert era.failure is not None
+        assert era.failure.layer is Layer.CONNECT
+
+
+def test_a_stream_that_stays_open_has_answered() -> None:
+    """The response counts when it is there, not when the server hangs up."""
+
+    def answer(handler: Handler, message: dict[str, Any]) -> None:
+        text = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {"content": []}})
+        handler.send_response(200)
+        handler.send_header("content-type", "text/event-stream; charset=utf-8")
+        handler.end_headers()
+        handler.wfile.write(f"data: {text}\n\n".encode())
+        time.sleep(1)
+        handler.close_connection = True
+
+    with server(answer) as (url, _), Client(url) as client:
+        report = client.call("x", {}, Era.LEGACY)
+    assert report.failure is None
+    assert report.latency_ms < 900
+
+
+def test_a_call_that_failed_in_the_tool_is_an_answer() -> None:
+    """What the tool says is for the caller to judge."""
+    content = [{"type": "text", "text": "no"}, {"type": "image", "data": ""}, {"type": "text", "text": "way"}]
+    with (
+        server(result(resultType="complete", isError=True, content=content)) as (url, _),
+        Client(url) as client,
+    ):
+        report = client.call("x", {})
+    assert report.failure is None
+    assert report.result["isError"] is True
+    assert report.text == "no\nway"
