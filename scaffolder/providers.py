@@ -120,6 +120,7 @@ class Profile(_Record):
     store: Store
     packages: Packages
     engines: dict[str, str]
+    tool: str | None
     scripts: dict[str, str]
     secrets: Secrets
     ignore: list[str]

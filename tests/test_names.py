@@ -23,21 +23,21 @@ file = partial(call, "names", "file")
 
 names = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", fullmatch=True)
 
-KEYWORDS = (
+KEYWORDS = (  # noqa: SIM905 - words read better without their quotes
     "arguments await break case catch class const continue debugger default delete do else enum eval "
     "export extends false finally for function if implements import in instanceof interface let new null "
     "package private protected public return static super switch this throw true try typeof var void "
     "while with yield undefined NaN Infinity globalThis"
-).split()  # noqa: SIM905 - a list of words reads better as words
+).split()
 
 # Names with a meaning of their own somewhere: to TypeScript, to a runtime, to JavaScript's objects.
-CONTEXTUAL = (
+CONTEXTUAL = (  # noqa: SIM905 - likewise
     "abstract any as asserts async accessor bigint boolean constructor declare defer from get global "
     "infer intrinsic is keyof meta module namespace never number object of out override readonly require "
     "satisfies set source string symbol target type unique unknown using exports Object Symbol Promise "
     "Reflect Array Function self window process top name location __proto__ prototype toString "
     "hasOwnProperty Bun Deno fetch Request Response crypto console _ __ _1 a1 A"
-).split()  # noqa: SIM905 - a list of words reads better as words
+).split()
 
 DEVICES = ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
 

@@ -9,8 +9,9 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 
-import { callTool, findTool, listTools } from "./calls.ts";
+import { callTool } from "./calls.ts";
 import { server as declared, transport } from "./config.ts";
+import { findTool, listTools } from "./definitions.ts";
 import type { Env } from "./env.ts";
 import type { SessionStore } from "./session.ts";
 

@@ -15,6 +15,7 @@ const bindings = env as unknown as Bindings;
 const fetch = createApp({
   read: (name) => bindings[name] as string | undefined,
   openStore: () => workersKv(bindings.SESSIONS),
+  missing: () => (bindings.SESSIONS ? [] : ["SESSIONS"]),
   hosts: ["notes.example.com", "*.workers.dev"],
 });
 
