@@ -175,7 +175,7 @@ def _json_object(value: object) -> object:
 def shallow(value: object) -> object:
     """Refuse what nests deeper than `MAX_DEPTH`, recursive values among it."""
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         children: dict[int, object] = {}
         for item in level:
             if isinstance(item, (dict, list)):
@@ -188,9 +188,15 @@ def shallow(value: object) -> object:
     raise PydanticCustomError("too_deep", "nests too deep")
 
 
-# Rust's regular expressions have no surrogates: pydantic refuses those before it asks any pattern.
+def _text(value: str) -> str:
+    if not is_text(value):
+        raise PydanticCustomError("not_text", "holds half a surrogate pair")
+    return value
+
+
+# Rust's regular expressions, which pydantic asks, have no surrogates: hence a validator of our own.
 TEXT = r"^[^\uD800-\uDFFF]*$"
-Text = Annotated[str, Field(json_schema_extra={"pattern": TEXT})]
+Text = Annotated[str, AfterValidator(_text), Field(json_schema_extra={"pattern": TEXT})]
 Json = Annotated[Any, PlainValidator(_json), WithJsonSchema({REPLACED: "JsonValue"})]
 JsonObject = Annotated[dict[str, Any], PlainValidator(_json_object), WithJsonSchema({REPLACED: "JsonObject"})]
 

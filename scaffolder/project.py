@@ -1,5 +1,6 @@
 """Make a new project: from a manifest, from the defaults, or from answers to Copier's questions."""
 
+import json
 import shutil
 import sys
 import tempfile
@@ -7,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scaffolder.bundle import bundle
 from scaffolder.diagnostics import UserError
 from scaffolder.manifest import Invalid, load
 from scaffolder.merge import Occupied, create, occupied
-from scaffolder.render import render
+from scaffolder.render import Tree, render
 
 MANIFEST = "mcp.yaml"
+SNAPSHOT = ".mcp-scaffold/manifest.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,15 @@ def generate(destination: Path, manifest: Path | None) -> Made | Invalid | Occup
     take the files.
     """
     if manifest is None:
-        raw: dict[str, Any] = {}
-        tree = render(raw)
+        tree = render({})
     else:
         loaded = load(manifest)
         if isinstance(loaded, Invalid):
             return loaded
-        raw = loaded.raw
-        tree = {**render(raw, skip=frozenset({MANIFEST})), MANIFEST: manifest.read_bytes()}
+        tree = {**render(loaded.raw, skip=frozenset({MANIFEST})), MANIFEST: manifest.read_bytes()}
     # A manifest may wait in its project's folder already.
     keep = [manifest.name] if manifest and manifest.resolve().parent == destination.resolve() else []
-    return create(destination, tree, keep=keep) or _made(destination)
+    return create(destination, tree, keep=keep) or _made(destination, tree)
 
 
 def ask(destination: Path) -> Made | Occupied:
@@ -68,7 +67,10 @@ def ask(destination: Path) -> Made | Occupied:
             run_copy(str(template), destination, quiet=True, unsafe=False)
         except CopierError as error:
             raise UserError(str(error)) from error
-    return _made(destination)
+    files = [path for path in destination.rglob("*") if path.is_file() and ".git" not in path.parts]
+    return _made(
+        destination, {path.relative_to(destination).as_posix(): path.read_bytes() for path in files}
+    )
 
 
 @contextmanager
@@ -84,10 +86,8 @@ def _template() -> Iterator[Path]:
         yield Path(copy)
 
 
-def _made(destination: Path) -> Made:
-    loaded = load(destination / MANIFEST)
-    if isinstance(loaded, Invalid):
-        raise AssertionError(f"{destination / MANIFEST} does not hold a valid manifest")  # noqa: TRY004 - a bug
-    files = sum(1 for path in destination.rglob("*") if path.is_file() and ".git" not in path.parts)
-    tools = tuple(tool["name"] for tool in loaded.raw["tools"])
-    return Made(destination, files, tuple(loaded.raw["targets"]), tools)
+def _made(destination: Path, tree: Tree) -> Made:
+    lines = [json.loads(line) for line in tree[SNAPSHOT].splitlines()]
+    targets = next(line["targets"] for line in lines if "targets" in line)
+    tools = tuple(line["tool"]["name"] for line in lines if "tool" in line)
+    return Made(destination, len(tree), tuple(targets), tools)

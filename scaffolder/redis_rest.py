@@ -1,8 +1,7 @@
-"""Serve Upstash's REST protocol on loopback, in front of a real Redis server.
+"""Serve Redis over REST on loopback, as the vendor of a hosted Redis does, in front of a real server.
 
-The session store that some runtimes use is reached by HTTP alone, and its vendor has no server to run
-locally. This one speaks enough of the protocol for the vendor's own client: single commands, pipelines,
-transactions, base64 replies, and the errors of each.
+The vendor has none to run locally. This one speaks enough of its protocol for its own client: single
+commands, pipelines, transactions, base64 replies, and the errors of each.
 """
 
 import base64
@@ -179,7 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._authorized(dict(query).get("_token", "")):
             self._send(401, {"error": "Unauthorized"})
             return
-        encode = _base64 if self.headers.get("upstash-encoding", "").lower() == "base64" else _text
+        # Of all the headers that end so, the vendor's own is the one that can ask for this.
+        asked = [value for name, value in self.headers.items() if name.lower().endswith("-encoding")]
+        encode = _base64 if "base64" in asked else _text
         try:
             if url.path == "/pipeline":
                 replies = self._run(_commands(body))

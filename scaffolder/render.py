@@ -6,6 +6,7 @@ the whole of this. That both give the same bytes is a test.
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import (
+    BytecodeCache,
+    ChoiceLoader,
+    Environment,
+    FileSystemBytecodeCache,
+    FileSystemLoader,
+    FunctionLoader,
+    StrictUndefined,
+    Template,
+)
 
 from scaffolder.bundle import bundle
+from scaffolder.cache import cache_folder
 
 SUFFIX = ".jinja"
+INLINE = "inline:"
 
 Tree = dict[str, bytes]
 """The files of a project: POSIX path from its root -> content."""
@@ -71,7 +83,9 @@ class _Templates:
         self.settings: dict[str, Any] = yaml.load((root / "copier.yml").read_bytes(), Loader)
         envops = self.settings["_envops"]
         self.environment = Environment(
-            loader=FileSystemLoader(root),
+            # The expressions of copier.yml and of paths go by their own text, so that they are cached too.
+            loader=ChoiceLoader([FileSystemLoader(root), FunctionLoader(_inline)]),
+            bytecode_cache=_compiled(),
             extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
             auto_reload=False,
             cache_size=-1,
@@ -80,7 +94,6 @@ class _Templates:
         self.questions = {
             name: question for name, question in self.settings.items() if not name.startswith("_")
         }
-        self._compiled: dict[str, Template] = {}
         project = root / self.settings["_subdirectory"]
         self.files = [
             (tuple(self._part(part) for part in self._target(path, project).parts), path)
@@ -138,15 +151,30 @@ class _Templates:
         return lambda context: list(expression(context))
 
     def _compile(self, source: str) -> Template:
-        template = self._compiled.get(source)
-        if template is None:
-            template = self._compiled[source] = self.environment.from_string(source)
-        return template
+        return self.environment.get_template(INLINE + source)
 
     @staticmethod
     def _target(path: Path, project: Path) -> Path:
         relative = path.relative_to(project)
         return relative.with_suffix("") if relative.suffix == SUFFIX else relative
+
+
+def _inline(name: str) -> str | None:
+    """Load a template that is named by its own source."""
+    return name.removeprefix(INLINE) if name.startswith(INLINE) else None
+
+
+def _compiled() -> BytecodeCache | None:
+    """Keep compiled templates between runs: compiling is most of what a first run takes.
+
+    Jinja names an entry by its source, so that a stale one is never found.
+    """
+    folder = cache_folder("templates")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None
+    except OSError:
+        return None
 
 
 def _paths(parts: tuple[_Part, ...], context: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

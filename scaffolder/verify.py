@@ -114,16 +114,23 @@ def verify(
             return tuple(
                 _ended(Outcome(target, runtime_title(project, target)), steps, error) for target in chosen
             )
+        ready = threading.Event()
+
+        def attempt(target: str) -> Outcome:
+            # An interruption while a thread is being started would lose sight of it: none works before.
+            ready.wait()
+            return _try(project, target, node, processes, _Steps(target, tell))
+
         with ThreadPoolExecutor(jobs) as pool:
-            tries = [
-                pool.submit(_try, project, target, node, processes, _Steps(target, tell)) for target in chosen
-            ]
             try:
-                return tuple(attempt.result() for attempt in tries)
+                attempts = [pool.submit(attempt, target) for target in chosen]
+                ready.set()
+                return tuple(one.result() for one in attempts)
             except BaseException:
                 # What the threads wait for ends now, and with it the threads.
-                pool.shutdown(wait=False, cancel_futures=True)
                 processes.close()
+                ready.set()
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from toolchain import Toolchain
 
+# How long an example takes says nothing on a busy machine.
+UNHURRIED = settings(deadline=None)
+
 canonical = partial(call, "canonical", "canonical")
 sha256 = partial(call, "canonical", "sha256")
 
@@ -53,12 +56,14 @@ def test_hostile_values_are_canonical(value: Any) -> None:
     assert canonical([0.5, value]) == f"[0.5,{expected}]"
 
 
+@UNHURRIED
 @given(values)
 def test_any_value_is_canonical(value: Any) -> None:
     """No value differs from what another implementation of RFC 8785 makes of it."""
     assert canonical(value) == rfc8785.dumps(value).decode()
 
 
+@UNHURRIED
 @given(values)
 def test_the_hash_is_that_of_the_canonical_text(value: Any) -> None:
     """The hash is SHA-256 of the UTF-8 bytes, in lower-case hexadecimal."""

@@ -113,10 +113,12 @@ def test_configuration_holds_the_text(projects: dict[str, tuple[str, Path, Tree]
 
 @pytest.mark.xdist_group("hostile")
 def test_snapshot_and_manifest_hold_the_text(projects: dict[str, tuple[str, Path, Tree]]) -> None:
-    """The snapshot in JSON and the manifest in YAML say what the manifest said."""
+    """The snapshot in JSON Lines and the manifest in YAML say what the manifest said."""
     for text, _, tree in projects.values():
         expected = manifest(text)
-        snapshot = json.loads(tree[".mcp-scaffold/manifest.json"])
+        lines = [json.loads(line) for line in tree[".mcp-scaffold/manifest.jsonl"].splitlines()]
+        snapshot = {key: value for line in lines for key, value in line.items()}
+        snapshot["tools"] = [line["tool"] for line in lines if "tool" in line]
         assert {key: snapshot[key] for key in expected} == expected
         written = yaml.safe_load(tree["mcp.yaml"])
         assert {"description": "", "instructions": "", **written} == {"version": "0.1.0", **expected}

@@ -109,6 +109,9 @@ UNSAFE = re.compile(
 # The last two code points of each plane above the first.
 NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
 
+# How long an example takes says nothing on a busy machine.
+UNHURRIED = settings(deadline=None)
+
 string = partial(call, "literals", "string")
 comment = partial(call, "literals", "comment")
 ts = partial(call, "literals", "ts")
@@ -158,6 +161,7 @@ def test_a_string_is_right_in_json_toml_and_yaml() -> None:
     assert [tomllib.loads(f"{string(text)} = 1") for text in SHORT] == [{text: 1} for text in SHORT]
 
 
+@UNHURRIED
 @given(st.text())
 def test_any_string_is_right_in_json_toml_and_yaml(text: str) -> None:
     """No text whatever changes on its way through a literal."""
@@ -255,6 +259,7 @@ def test_a_number_is_printed_as_ecmascript_does(number: float, expected: str) ->
     assert es_number(number) == expected
 
 
+@UNHURRIED
 @given(numbers | safe_integers)
 def test_any_number_is_printed_as_ecmascript_does(number: float) -> None:
     """No double differs from what RFC 8785 makes of it, which is what ECMAScript prints."""
@@ -276,6 +281,7 @@ def test_node_prints_the_same_numbers(toolchain: Toolchain, tmp_path: Path) -> N
     assert _node(toolchain, tmp_path, source) == [es_number(number) for number in drawn]
 
 
+@UNHURRIED
 @given(values)
 def test_printed_json_says_the_value(value: Any) -> None:
     """Whatever its layout, what is printed is the value with its keys in their order."""
@@ -470,6 +476,7 @@ def _markdown_text(source: str) -> str:
     return "".join(walk(MarkdownIt("gfm-like", {"linkify": False}).parse(source)))
 
 
+@UNHURRIED
 @given(st.text() | st.sampled_from(SHORT))
 def test_markdown_shows_exactly_the_text(text: str) -> None:
     """A paragraph, a heading, a table cell and a link show the text on one line, and no markup."""

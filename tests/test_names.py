@@ -9,7 +9,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from macros import call
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from toolchain import Toolchain
+
+# How long an example takes says nothing on a busy machine.
+UNHURRIED = settings(deadline=None)
 
 identifier = partial(call, "names", "identifier")
 file = partial(call, "names", "file")
@@ -131,6 +134,7 @@ def test_short_names_share_nothing() -> None:
     assert len({file(name).lower() for name in distinct}) == len(folded)
 
 
+@UNHURRIED
 @given(names | st.sampled_from(NAMES))
 def test_a_name_can_be_read_back(name: str) -> None:
     """The identifier and the file determine the name, so that no two names share one."""
@@ -138,6 +142,7 @@ def test_a_name_can_be_read_back(name: str) -> None:
     assert file(name).replace("$", "") == name
 
 
+@UNHURRIED
 @given(names | st.sampled_from(NAMES))
 def test_a_name_is_valid_where_it_is_used(name: str) -> None:
     """An identifier is no reserved word; a file has a name that every system can store."""
