@@ -46,10 +46,8 @@ def new(
     """
     from scaffolder import project  # noqa: PLC0415
 
-    if manifest is None and not defaults:
-        made = project.ask(destination)
-    else:
-        made = project.generate(destination, manifest)
+    asked = manifest is None and not defaults
+    made = project.ask(destination) if asked else project.generate(destination, manifest)
     raise typer.Exit(console.made(made, as_json=json))
 
 
@@ -110,7 +108,7 @@ def main() -> None:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         fail(f"{place}{(error.strerror or str(error)).lower()}")
-    except Exception as error:  # noqa: BLE001 - the last resort: a user never sees a traceback
+    except Exception as error:  # the last resort: a user never sees a traceback
         if os.environ.get("MCP_SCAFFOLD_DEBUG"):
             raise
         fail(

@@ -112,7 +112,7 @@ def proven(outcomes: "Sequence[Outcome]", *, as_json: bool) -> int:
     for outcome in outcomes:
         if outcome.placeholders:
             names = ", ".join(outcome.placeholders)
-            say(f"\n{outcome.target}: {names} had a placeholder; set it in the environment to use the real one.")
+            say(f"\n{outcome.target}: {names} had a placeholder; set it in the environment for the real one.")
         if outcome.failure:
             say(f"\n{_styled(outcome.target, STYLES[Role.SEVERITY], sys.stderr)}: {outcome.failure.step}: ")
             say(_indented(outcome.failure.message))
@@ -134,7 +134,9 @@ def progress(*, quiet: bool) -> "Iterator[Callable[[Event], None]]":
         yield lambda _: None
         return
     if not sys.stderr.isatty():
-        yield lambda event: say(f"{event.target or 'project'}: {event.step}") if event.seconds is None else None
+        yield (
+            lambda event: say(f"{event.target or 'project'}: {event.step}") if event.seconds is None else None
+        )
         return
     from rich.console import Console  # noqa: PLC0415 - a tenth of a second
 

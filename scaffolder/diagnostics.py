@@ -13,6 +13,7 @@ class UserError(Exception):
     """The program cannot go on, for a reason that is the user's to mend: what it is, and what to do."""
 
     def __init__(self, message: str, *, help: Sequence[str] = ()) -> None:  # noqa: A002 -- what rustc and ruff call it
+        """Take the message, in lower case and without a full stop, and the advice, a line each."""
         super().__init__(message)
         self.help = tuple(help)
 

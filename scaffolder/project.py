@@ -68,9 +68,7 @@ def ask(destination: Path) -> Made | Occupied:
         except CopierError as error:
             raise UserError(str(error)) from error
     files = [path for path in destination.rglob("*") if path.is_file() and ".git" not in path.parts]
-    return _made(
-        destination, {path.relative_to(destination).as_posix(): path.read_bytes() for path in files}
-    )
+    return _made(destination, {path.relative_to(destination).as_posix(): path.read_bytes() for path in files})
 
 
 @contextmanager

@@ -38,11 +38,8 @@ Tree = dict[str, bytes]
 type_parsers: Mapping[str, Callable[[str], Any]] = {
     "str": str,
     "json": json.loads,
-    "yaml": lambda text: yaml.load(text, Loader),
+    "yaml": lambda text: yaml.load(text, yaml.CSafeLoader),
 }
-
-# libyaml is missing from some builds of PyYAML; both loaders read the same documents.
-Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # A path part that makes one path for each item: {% yield item from items %}name{% endyield %}.
 YIELD = re.compile(r"\{% yield (\w+) from (.+?) %\}(.+?)\{% endyield %\}(.*)")
@@ -80,9 +77,9 @@ class _Templates:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.settings: dict[str, Any] = yaml.load((root / "copier.yml").read_bytes(), Loader)
+        self.settings: dict[str, Any] = yaml.load((root / "copier.yml").read_bytes(), yaml.CSafeLoader)
         envops = self.settings["_envops"]
-        self.environment = Environment(
+        self.environment = Environment(  # noqa: S701 - it makes source code, not HTML
             # The expressions of copier.yml and of paths go by their own text, so that they are cached too.
             loader=ChoiceLoader([FileSystemLoader(root), FunctionLoader(_inline)]),
             bytecode_cache=_compiled(),
@@ -120,7 +117,7 @@ class _Templates:
                 answers[name] = manifest[name]
                 if question.get("multiselect"):
                     # A set of choices has their order, as it has in Copier's dialogue.
-                    choices = yaml.load(self._compile(question["choices"]).render(answers), Loader)
+                    choices = yaml.load(self._compile(question["choices"]).render(answers), yaml.CSafeLoader)
                     answers[name] = [choice for choice in choices.values() if choice in manifest[name]]
                 continue
             default = question["default"]
@@ -148,7 +145,7 @@ class _Templates:
 
     def _expression(self, source: str) -> Callable[[Mapping[str, Any]], list[Any]]:
         expression = self.environment.compile_expression(source)
-        return lambda context: list(expression(context))
+        return lambda context: list(expression(context) or ())
 
     def _compile(self, source: str) -> Template:
         return self.environment.get_template(INLINE + source)

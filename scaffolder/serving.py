@@ -58,8 +58,12 @@ class Endpoint:
     secret_values: tuple[str, ...] = field(default=(), repr=False)
 
     def printed(self) -> str:
-        """Return the end of the log, without the values of secrets."""
-        return _redact(tail(self.log), self.secret_values)
+        """Return the end of the log."""
+        return self.redact(tail(self.log))
+
+    def redact(self, text: str) -> str:
+        """Take the values of secrets out of what the server said."""
+        return _redact(text, self.secret_values)
 
 
 @contextmanager
@@ -76,7 +80,9 @@ def serving(
     """
     project = open_project(folder)
     if target not in project.targets:
-        raise ProjectError(f"{target} is not among the project's targets: {', '.join(project.targets)}")
+        raise ProjectError(
+            f"{target}: not among the project's targets, which are {', '.join(project.targets)}"
+        )
     with ExitStack() as stack:
         running = processes or stack.enter_context(Processes())
         node = find_project_node()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from scaffolder.diagnostics import UserError
 from scaffolder.processes import Processes, TimedOutError, tail
 
 # Names a folder whose node_modules is used as the toolchain, as it is.
@@ -38,13 +39,12 @@ QUIET: Mapping[str, str] = {
 VERSION = re.compile(r"\d+(?:[.-]\d+)+")
 
 
-class MissingError(Exception):
+class MissingError(UserError):
     """A program that `verify` needs is not to be had; `help` is what gets it, ready to type."""
 
-    def __init__(self, message: str, *, help: Sequence[str] = (), log: str = "") -> None:  # noqa: A002 -- what rustc and ruff call it
-        """Say what was looked for and what was found."""
-        super().__init__(message)
-        self.help = tuple(help)
+    def __init__(self, message: str, *, help: Sequence[str] = (), log: str = "") -> None:  # noqa: A002 -- UserError's own
+        """Keep what the failed attempt to get it printed."""
+        super().__init__(message, help=help)
         self.log = log
 
 

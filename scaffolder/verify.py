@@ -213,7 +213,7 @@ def _findings(
 
 def _raise_if(problems: Sequence[str], endpoint: Endpoint) -> None:
     if problems:
-        raise StepError("\n".join(problems), endpoint.printed())
+        raise StepError(endpoint.redact("\n".join(problems)), endpoint.printed())
 
 
 def _ended(outcome: Outcome, steps: _Steps, error: Exception) -> Outcome:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from scaffolder.bundle import bundle
+from scaffolder.diagnostics import UserError
 from scaffolder.processes import Processes, TimedOutError, tail
 from scaffolder.providers import Command, Profile, profiles
 from scaffolder.toolchain import QUIET, VERSION, Node, Toolbox, find_node, find_program, install_toolchain
@@ -25,7 +26,7 @@ PLACE = re.compile(r"\{([a-z_]+)\}")
 COMMAND_SECONDS = 300.0
 
 
-class ProjectError(Exception):
+class ProjectError(UserError):
     """A folder that holds no project to work on, or not the target that was asked for."""
 
 
@@ -127,22 +128,24 @@ def open_project(folder: Path) -> Project:
     """Read the manifest of a generated project."""
     folder = folder.resolve()
     path = folder / MANIFEST
+    check = f"mcp-scaffold check {path}"
     if not path.is_file():
         raise ProjectError(
-            f"{folder} holds no {MANIFEST}, so it is no project; `mcp-scaffold new {folder}` makes one"
+            f"{folder} holds no {MANIFEST}, so it is no project", help=[f"mcp-scaffold new {folder}"]
         )
     try:
         manifest = yaml.load(path.read_bytes(), yaml.CSafeLoader)
     except yaml.YAMLError as error:
-        raise ProjectError(f"{path} is no YAML ({error}); `mcp-scaffold check` says more") from error
+        raise ProjectError(f"{path} is no YAML: {error}", help=[check]) from error
     known = profiles()
     targets = manifest.get("targets") if isinstance(manifest, dict) else None
     if not isinstance(targets, list) or not targets or not all(target in known for target in targets):
-        raise ProjectError(
-            f"{path} declares no targets out of {', '.join(known)}; `mcp-scaffold check` says more"
-        )
+        raise ProjectError(f"{path} declares no targets out of {', '.join(known)}", help=[check])
     if not (folder / "package.json").is_file():
-        raise ProjectError(f"{folder} has a {MANIFEST} and no package.json: the project is not generated yet")
+        raise ProjectError(
+            f"{folder} holds a {MANIFEST} and no package.json, so its project is not generated",
+            help=[f"mcp-scaffold new DEST --manifest {path}"],
+        )
     return Project(folder, manifest)
 
 

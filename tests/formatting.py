@@ -18,7 +18,13 @@ def complaints(folder: Path, toolchain: Toolchain) -> str:
     """Return what Biome would change in the sources and configuration below a folder; empty is well."""
     with tempfile.TemporaryDirectory() as settings:
         (Path(settings) / "biome.json").write_text(json.dumps(SETTINGS))
-        command = [toolchain.bin("biome"), "format", f"--config-path={settings}", "--max-diagnostics=10", "."]
+        command = [
+            str(toolchain.bin("biome")),
+            "format",
+            f"--config-path={settings}",
+            "--max-diagnostics=10",
+            ".",
+        ]
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, check=False, env=toolchain.env
         )

@@ -40,7 +40,7 @@ TRAPS = [
     "; rm -rf /",
     "a=b",
     "[section]",
-    "key = \"value\"",
+    'key = "value"',
     "| pipe | table |",
     "<b>bold</b> **stars** _under_ [link](x)",
     "import x from 'y'",
@@ -105,7 +105,7 @@ def object_schemas(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a schema such as MCP wants for a tool: an object at the root."""
     properties = draw(st.dictionaries(texts, schemas, max_size=4))
     schema: dict[str, Any] = {"type": "object", "properties": properties}
-    if properties and draw(st.booleans()):
+    if draw(st.booleans()) and properties:
         schema["required"] = draw(st.lists(st.sampled_from(sorted(properties)), unique=True))
     if draw(st.booleans()):
         schema["additionalProperties"] = draw(st.booleans())
@@ -114,24 +114,21 @@ def object_schemas(draw: st.DrawFn) -> dict[str, Any]:
     return schema
 
 
-@st.composite
-def tools(draw: st.DrawFn, name: str, secrets: list[str]) -> dict[str, Any]:
+def tools(name: str, secrets: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     """Draw one entry of `tools`, which may use the secrets."""
-    return draw(
-        st.fixed_dictionaries(
-            {"name": st.just(name), "inputSchema": object_schemas()},
-            optional={
-                "title": texts,
-                "description": texts,
-                "outputSchema": object_schemas(),
-                "annotations": st.fixed_dictionaries(
-                    {}, optional={"title": texts, "readOnlyHint": st.booleans()}
-                ),
-                "secrets": st.lists(st.sampled_from(secrets), unique=True) if secrets else st.just([]),
-                "state": st.sampled_from(["none", "session"]),
-                "max_seconds": st.one_of(st.integers(1, 86400), st.floats(0.5, 100)),
-            },
-        )
+    return st.fixed_dictionaries(
+        {"name": st.just(name), "inputSchema": object_schemas()},
+        optional={
+            "title": texts,
+            "description": texts,
+            "outputSchema": object_schemas(),
+            "annotations": st.fixed_dictionaries(
+                {}, optional={"title": texts, "readOnlyHint": st.booleans()}
+            ),
+            "secrets": st.lists(st.sampled_from(secrets), unique=True) if secrets else st.just([]),
+            "state": st.sampled_from(["none", "session"]),
+            "max_seconds": st.one_of(st.integers(1, 86400), st.floats(0.5, 100)),
+        },
     )
 
 
@@ -140,7 +137,9 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a valid manifest whose every free text is hostile."""
     names = draw(st.lists(tool_names, max_size=4, unique_by=str.lower))
     targets = draw(
-        st.lists(st.sampled_from(["cloudflare", "deno", "vercel", "bun"]), min_size=1, max_size=4, unique=True)
+        st.lists(
+            st.sampled_from(["cloudflare", "deno", "vercel", "bun"]), min_size=1, max_size=4, unique=True
+        )
     )
     variables = draw(st.dictionaries(environment_names, texts, max_size=4))
     secrets = {key: text for index, (key, text) in enumerate(variables.items()) if index % 2}
@@ -163,7 +162,9 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
                     {},
                     optional={
                         "cloudflare": st.just({"url": "https://notes.example.com/mcp", "plan": "paid"}),
-                        "vercel": st.sampled_from([{"runtime": "edge"}, {"runtime": "nodejs", "plan": "pro"}]),
+                        "vercel": st.sampled_from(
+                            [{"runtime": "edge"}, {"runtime": "nodejs", "plan": "pro"}]
+                        ),
                         "bun": st.just({"url": "https://bun.example.com:8443/mcp"}),
                     },
                 ),

@@ -80,12 +80,12 @@ def test_the_vendors_own_tools_have_nothing_to_say(
         (folder / path).write_text(content)
     path = f"{toolchain.bin('tsc').parent}{os.pathsep}{toolchain.env['PATH']}"
     environment = {**toolchain.env, "PATH": path}
-    environment |= {key: value.replace("{scratch}", str(tmp_path)) for key, value in steps["environment"].items()}
+    environment |= {
+        key: value.replace("{scratch}", str(tmp_path)) for key, value in steps["environment"].items()
+    }
     for command in [["tsc"], *steps["check"], *steps["build"]]:
-        words = [word.replace("{scratch}", str(tmp_path)) for word in command]
-        done = subprocess.run(
-            words, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
+        words: list[str] = [word.replace("{scratch}", str(tmp_path)) for word in command]
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         printed = (done.stdout + done.stderr).replace("WARNING! Build not running on Vercel", "")
         assert done.returncode == 0, printed
         assert not re.search(r"warn", printed, re.IGNORECASE), printed
@@ -120,9 +120,16 @@ def test_vercel_knows_every_key(name: str, installed: dict[str, Path], toolchain
         'import type { VercelConfig } from "@vercel/config/v1/types";\n'
         f"export const config = {text.strip()} satisfies VercelConfig & {{ $schema?: string }};\n"
     )
-    command = [toolchain.bin("tsc"), "--noEmit", "--skipLibCheck", "--ignoreConfig", "--module", "esnext"]
+    command = [
+        str(toolchain.bin("tsc")),
+        "--noEmit",
+        "--skipLibCheck",
+        "--ignoreConfig",
+        "--module",
+        "esnext",
+    ]
     done = subprocess.run(
-        [*command, "--moduleResolution", "bundler", "--strict", file],
+        [*command, "--moduleResolution", "bundler", "--strict", str(file)],
         cwd=installed[name],
         env=toolchain.env,
         capture_output=True,
@@ -143,11 +150,14 @@ def test_vercel_publishes_nothing_but_public(
     (folder / ".vercel").mkdir(exist_ok=True)
     (folder / ".vercel/project.json").write_text('{"settings":{}}')
     environment = {**toolchain.env, "VERCEL_INSTALL_COMPLETED": "1", "HOME": str(tmp_path)}
-    command = [toolchain.bin("vercel"), "build", "--output", tmp_path / "output"]
+    command = [str(toolchain.bin("vercel")), "build", "--output", str(tmp_path / "output")]
     subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
     static = {path.name for path in (tmp_path / "output/static").rglob("*")}
     assert static == {path.name for path in (folder / "public").iterdir()}
     config = json.loads((tmp_path / "output/functions/api/mcp.func/.vc-config.json").read_text())
     assert config["runtime"] == "nodejs24.x"
     assert config["supportsCancellation"] is True
-    assert config["maxDuration"] == json.loads((folder / "vercel.json").read_text())["functions"]["api/mcp.ts"]["maxDuration"]
+    assert (
+        config["maxDuration"]
+        == json.loads((folder / "vercel.json").read_text())["functions"]["api/mcp.ts"]["maxDuration"]
+    )

@@ -85,7 +85,7 @@ def test_typescript_holds_the_text(projects: dict[str, tuple[str, Path, Tree]], 
     """Node reads every module, and finds the manifest's text in what it exports."""
     root = next(iter(projects.values()))[1].parent
     script = Path(__file__).parent / "read_projects.mjs"
-    command = [toolchain.node, script, root]
+    command = [str(toolchain.node), str(script), str(root)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=toolchain.env)
     assert done.returncode == 0, done.stderr
     for index, found in json.loads(done.stdout).items():

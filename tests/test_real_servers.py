@@ -1,7 +1,6 @@
 """Tool definitions of real servers generate, compile and stay what they were."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -60,14 +59,18 @@ def test_a_real_server_compiles(path: Path, tmp_path: Path, toolchain: Toolchain
     """Its types hold, every new handler satisfies its contract, and Node reads back each definition."""
     project = tmp_path / "projects" / path.stem
     create(project, render(manifest(path)))
-    os.symlink(toolchain.node_modules, tmp_path / "node_modules")
+    (tmp_path / "node_modules").symlink_to(toolchain.node_modules)
     done = subprocess.run(
-        [toolchain.bin("tsc"), "-p", project], capture_output=True, text=True, check=False, env=toolchain.env
+        [str(toolchain.bin("tsc")), "-p", str(project)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=toolchain.env,
     )
     assert done.returncode == 0, done.stdout
     script = Path(__file__).parent / "read_projects.mjs"
     read = subprocess.run(
-        [toolchain.node, script, project.parent],
+        [str(toolchain.node), str(script), str(project.parent)],
         capture_output=True,
         text=True,
         check=False,

@@ -84,7 +84,9 @@ def main() -> None:
     parser.add_argument("tools", nargs="*", type=int, default=SIZES)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
-    print(f"{'tools':>6} {'new cold':>10} {'copier cold':>12} {'ratio':>7} {'in process':>11}   (medians, ms)")
+    print(
+        f"{'tools':>6} {'new cold':>10} {'copier cold':>12} {'ratio':>7} {'in process':>11}   (medians, ms)"
+    )
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         # Outside the checkout: Copier would clone a git repository first, which costs it more.

@@ -59,9 +59,7 @@ def manifest(targets: Sequence[str], options: Mapping[str, Any]) -> dict[str, An
 
 
 @pytest.fixture(scope="module")
-def projects(
-    toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Path]]:
+def projects(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """Make two projects, which differ in the runtime on Vercel, with their packages installed."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in toolchain.env.items():

@@ -3,8 +3,8 @@
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 from toolchain import Toolchain
 
 from scaffolder.hashing import tools_hash
-from scaffolder.jsonrpc import Failure
 from scaffolder.manifest import Loaded, load
 from scaffolder.merge import create
 from scaffolder.probe import probe
@@ -93,25 +92,22 @@ def test_every_target_passes(project: Path) -> None:
         assert outcome.calls == 1
         assert outcome.placeholders == ("USERS_API_TOKEN",)
     assert {path: path.read_bytes() for path in files(project)} == before
-    assert str(project) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    commands = (entry.read_text(errors="replace") for entry in Path("/proc").glob("[0-9]*/cmdline"))
+    assert not any(str(project) in command for command in commands)
 
 
-def test_every_target_at_once(project: Path) -> None:
+def test_serving_every_target_at_once(project: Path) -> None:
     """`serving` alone is enough to talk to a target, and its process group is gone afterwards."""
-    pids = []
-    hashes = set()
-    for target in profiles():
-        with serving(project, target) as endpoint:
-            report = probe(endpoint.url, endpoint.headers)
-            pids.append(endpoint.pid)
-            assert endpoint.log.is_file()
-        failures: list[Failure | None] = [report.legacy.failure, report.modern.failure]
-        assert failures == [None, None]
-        hashes |= {tools_hash(report.legacy.tools), tools_hash(report.modern.tools)}
-    assert len(hashes) == 1
-    for pid in pids:
+    with ExitStack() as stack:
+        endpoints = [stack.enter_context(serving(project, target)) for target in profiles()]
+        reports = [probe(endpoint.url, endpoint.headers) for endpoint in endpoints]
+        assert all(endpoint.log.is_file() for endpoint in endpoints)
+    for report in reports:
+        assert (report.legacy.failure, report.modern.failure) == (None, None)
+    assert len({tools_hash(era.tools) for report in reports for era in (report.legacy, report.modern)}) == 1
+    for endpoint in endpoints:
         with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+            os.kill(endpoint.pid, 0)
 
 
 @pytest.mark.parametrize("target", profiles())
