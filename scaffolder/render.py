@@ -53,6 +53,12 @@ def render(manifest: Mapping[str, Any], *, skip: frozenset[str] = frozenset()) -
     return _templates(bundle()).render(manifest, skip)
 
 
+def pretty(value: Any) -> str:
+    """Print a JSON value as the templates do, which is as the formatter wants it."""
+    literals: Any = _templates(bundle()).environment.get_template("templates/_lib/literals.jinja").module
+    return str(literals.json(value))
+
+
 def written_once() -> tuple[str, ...]:
     """Return the patterns of the files that belong to the user after the first write."""
     return tuple(_templates(bundle()).settings["_skip_if_exists"])

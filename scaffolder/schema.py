@@ -1,6 +1,5 @@
 """The JSON Schema of the manifest, emitted from its models for editors, Copier and our messages."""
 
-import json
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -66,7 +65,9 @@ def schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """Print the schema as `templates/_data/manifest.schema.json` holds it."""
-    return json.dumps(schema(), indent=2) + "\n"
+    from scaffolder.render import pretty  # noqa: PLC0415 - who only validates needs no templates
+
+    return pretty(schema()) + "\n"
 
 
 if __name__ == "__main__":

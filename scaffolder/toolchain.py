@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from scaffolder.cache import cache_folder
 from scaffolder.diagnostics import UserError
 from scaffolder.processes import Processes, TimedOutError, tail
 
@@ -171,7 +172,7 @@ def needs_install(project: Path) -> bool:
 def install(project: Path, node: Node, processes: Processes) -> None:
     """Install what a project's package.json names."""
     # Held by whoever installs first; npm itself lets two installations into one folder.
-    with _locked(_cache() / "projects" / f"{_digest(str(project.resolve()))}.lock"):
+    with _locked(cache_folder("projects") / f"{_digest(str(project.resolve()))}.lock"):
         if needs_install(project):
             _npm(["install"], project, node, processes)
             # npm leaves the folder's time alone when there was nothing to do.
@@ -189,7 +190,7 @@ def install_toolchain(
     manifest = json.dumps(
         {"private": True, "dependencies": dict(packages), "overrides": dict(overrides)}, sort_keys=True
     )
-    folder = _cache() / "toolchain" / _digest(manifest)
+    folder = cache_folder("toolchain") / _digest(manifest)
     if folder.is_dir():
         return folder
     with _locked(folder.with_suffix(".lock")):
@@ -298,10 +299,6 @@ def _version(command: tuple[str, ...]) -> str | None:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version))
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcp-scaffold"
 
 
 def _digest(text: str) -> str:

@@ -209,7 +209,7 @@ FAILURES: list[tuple[Answer, Layer, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "layer", "message"), FAILURES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("answer", "layer", "message"), FAILURES, ids=[failure[2] for failure in FAILURES])
 def test_a_failure_names_its_layer(answer: Answer, layer: Layer, message: str) -> None:
     """Nothing raises: what is wrong is a value."""
     with server(answer) as (url, _), Client(url, timeout=0.5) as client:
@@ -221,9 +221,7 @@ def test_a_failure_names_its_layer(answer: Answer, layer: Layer, message: str) -
     assert message in failure.message
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:{port}/mcp", "http://no-such-host.invalid/", "ftp://x/", "http://["]
-)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/mcp", "ftp://x/", "http://["])
 def test_nobody_there(url: str) -> None:
     """An address that leads nowhere is a failure to connect."""
     with socket.socket() as unused:

@@ -1,0 +1,215 @@
+"""The command line: what goes to stdout and stderr, and how it exits."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scaffolder.render import render
+
+VALID = "name: notes\ntargets: [deno]\ntools: []\n"
+COMMANDS = ("new", "check", "schema", "verify")
+
+
+def run(*words: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "scaffolder", *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Read a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_new_makes_a_project_from_a_manifest(tmp_path: Path) -> None:
+    """The manifest becomes the project's, comments and all; the rest is rendered from it."""
+    (tmp_path / "mine.yaml").write_text(f"# mine\n{VALID}")
+    done = run("new", "notes", "--manifest", "mine.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    expected = render({"name": "notes", "targets": ["deno"], "tools": []})
+    expected["mcp.yaml"] = f"# mine\n{VALID}".encode()
+    assert files(tmp_path / "notes") == expected
+    assert done.stdout == f"Made notes: {len(expected)} files for deno.\n"
+    assert "cd notes" in done.stderr
+    assert "mcp-scaffold verify" in done.stderr
+
+
+def test_new_with_defaults_asks_nothing(tmp_path: Path) -> None:
+    """The defaults are those of the questions."""
+    assert run("new", "server", "--defaults", cwd=tmp_path).returncode == 0
+    assert files(tmp_path / "server") == render({})
+
+
+def test_new_works_where_the_manifest_is(tmp_path: Path) -> None:
+    """A folder that holds the manifest, and perhaps a repository, is as good as empty."""
+    (tmp_path / "mcp.yaml").write_text(VALID)
+    (tmp_path / ".git").mkdir()
+    done = run("new", ".", "--manifest", "mcp.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "src/generated/server.ts").is_file()
+    assert (tmp_path / "mcp.yaml").read_text() == VALID
+
+
+def test_new_refuses_a_folder_that_is_not_empty(tmp_path: Path) -> None:
+    """It names what is there, and touches nothing."""
+    (tmp_path / "thesis.tex").write_text("years of work")
+    done = run("new", ".", "--defaults", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "thesis.tex" in done.stderr
+    assert files(tmp_path) == {"thesis.tex": b"years of work"}
+
+
+def test_new_refuses_an_invalid_manifest(tmp_path: Path) -> None:
+    """It reports what `check` would, and writes nothing."""
+    (tmp_path / "mcp.yaml").write_text("name: Notes\n")
+    done = run("new", "notes", "--manifest", "mcp.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "mcp.yaml:1:7" in done.stderr
+    assert not (tmp_path / "notes").exists()
+
+
+def test_new_does_not_ask_without_a_terminal(tmp_path: Path) -> None:
+    """In a pipe it says what to do instead of waiting for an answer."""
+    done = run("new", "notes", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--manifest" in done.stderr
+    assert not (tmp_path / "notes").exists()
+
+
+@pytest.mark.slow
+def test_new_asks_copiers_questions(tmp_path: Path) -> None:
+    """On a terminal, Return to each question gives the project of the defaults."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scaffolder", "new", "server"],
+        cwd=tmp_path,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env={**os.environ, "TERM": "xterm"},
+        start_new_session=True,
+    )
+    os.close(follower)
+    printed = b""
+    while True:
+        try:
+            chunk = os.read(leader, 4096)
+        except OSError:
+            break
+        if not chunk:
+            break
+        printed += chunk
+        if b"\x1b[6n" in chunk:
+            # The dialogue asks the terminal where its cursor is.
+            os.write(leader, b"\x1b[1;1R")
+        if chunk.rstrip().endswith((b"server", b"Server", b"\x1b[?25h", b"\x1b[0m")) or b"?2004h" in chunk:
+            os.write(leader, b"\r")
+    os.close(leader)
+    assert process.wait(60) == 0, printed.decode(errors="replace")
+    assert files(tmp_path / "server") == render({})
+
+
+def test_check_accepts_a_valid_manifest(tmp_path: Path) -> None:
+    """`mcp.yaml` of the current folder is what is checked."""
+    (tmp_path / "mcp.yaml").write_text(VALID)
+    done = run("check", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "mcp.yaml is valid: 0 tools for deno.\n")
+
+
+def test_check_without_a_manifest_could_not_work(tmp_path: Path) -> None:
+    """A missing file is not an invalid one."""
+    done = run("check", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "mcp.yaml does not exist" in done.stdout
+
+
+def test_json_is_one_tagged_object_also_on_failure(tmp_path: Path) -> None:
+    """A program can read every outcome of every command."""
+    (tmp_path / "good.yaml").write_text(VALID)
+    (tmp_path / "bad.yaml").write_text("name: Notes\n")
+
+    def result(*words: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(run(*words, "--json", cwd=tmp_path).stdout)
+        return document
+
+    assert result("check", "good.yaml") == {"schema": "mcp-scaffold/check@1", "ok": True, "diagnostics": []}
+    bad = result("check", "bad.yaml")
+    assert bad["ok"] is False
+    places = [found["location"] for found in bad["diagnostics"]]
+    assert {"file": "bad.yaml", "line": 1, "column": 7} in places
+    assert result("new", "a", "--manifest", "bad.yaml")["diagnostics"] == bad["diagnostics"]
+    made = result("new", "a", "--manifest", "good.yaml")
+    assert (made["schema"], made["ok"], made["targets"]) == ("mcp-scaffold/new@1", True, ["deno"])
+    refused = result("new", "a", "--defaults")
+    assert (refused["ok"], "not empty" in refused["error"]) == (False, True)
+    lost = result("verify", "nowhere")
+    assert (lost["schema"], lost["ok"]) == ("mcp-scaffold/verify@1", False)
+
+
+def test_schema_prints_the_schema(tmp_path: Path) -> None:
+    """It is the one that generated projects carry."""
+    done = run("schema", cwd=tmp_path)
+    assert json.loads(done.stdout) == json.loads(render({})[".mcp-scaffold/manifest.schema.json"])
+
+
+@pytest.mark.parametrize("words", [["--help"], *([command, "--help"] for command in COMMANDS)], ids=" ".join)
+def test_help_says_how_it_exits_and_what_it_takes(words: list[str], tmp_path: Path) -> None:
+    """Every command explains itself."""
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Usage: mcp-scaffold" in done.stdout or "Usage: python -m scaffolder" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["chekc"], ["check", "--nope"], ["verify", "--jobs", "0"]], ids=" ".join)
+def test_wrong_usage_exits_with_two(words: list[str], tmp_path: Path) -> None:
+    """A refused argument is no finding."""
+    assert run(*words, cwd=tmp_path).returncode == 2
+
+
+def test_a_full_disk_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """No traceback reaches a user."""
+    (tmp_path / "file").write_text("")
+    done = run("new", "file/notes", "--defaults", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.slow
+def test_the_wheel_is_enough(tmp_path: Path) -> None:
+    """Installed from a wheel, in an empty folder with no checkout, `new` makes the same project."""
+    root = Path(__file__).parent.parent
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    wheel = [*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(root)]
+    subprocess.run(wheel, check=True, capture_output=True)
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = str(tmp_path / "venv/bin/python")
+    built = next(tmp_path.glob("*.whl"))
+    install = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", str(built)]
+    subprocess.run(install, check=True, capture_output=True)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    program = str(tmp_path / "venv/bin/mcp-scaffold")
+    for words in (["new", "server", "--defaults"], ["check", "server/mcp.yaml"]):
+        done = subprocess.run(
+            [program, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert files(folder / "server") == render({})
