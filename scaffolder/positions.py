@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,8 @@ import yaml
 from scaffolder.diagnostics import Span
 
 STRING = "tag:yaml.org,2002:str"
+MAPPING = "tag:yaml.org,2002:map"
+SEQUENCE = "tag:yaml.org,2002:seq"
 MERGE = "tag:yaml.org,2002:merge"
 MOST_NODES = 2_000_000
 """More than any manifest holds, but not more than a few aliases of aliases of aliases make."""
@@ -23,14 +26,51 @@ _ANCHOR = re.compile(r"(^|[\s,\[{])&[^\s&]", re.MULTILINE)
 
 
 class _Loader(yaml.CSafeLoader):
-    """Copier's loader, which also notices that a mapping holds fewer keys than were written."""
+    """Copier's loader, faster on what manifests are made of; it notices that keys were lost."""
 
-    lost_keys = False
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.lost_keys = False
+        self._tags: dict[str, str] = {}
+
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:
+        """Tell the type of a plain scalar; the same few words make up most of a manifest."""
+        if kind is not yaml.ScalarNode or not implicit[0]:
+            return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+        tag = self._tags.get(value)
+        if tag is None:
+            tag = self._tags[value] = str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+        return tag
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         self.lost_keys |= len(mapping) != len(node.value)
         return mapping
+
+    def construct_plain(self, node: yaml.Node) -> Any:
+        """Construct a tree without aliases, merges and tags of its own: three times as fast.
+
+        Raises _NotPlainError when there is one.
+        """
+        if node.tag == STRING:
+            return node.value
+        if isinstance(node, yaml.MappingNode) and node.tag == MAPPING:
+            mapping = {}
+            for key, value in node.value:
+                if key.tag != STRING or not isinstance(key, yaml.ScalarNode):
+                    raise _NotPlainError
+                mapping[key.value] = self.construct_plain(value)
+            self.lost_keys |= len(mapping) != len(node.value)
+            return mapping
+        if isinstance(node, yaml.SequenceNode) and node.tag == SEQUENCE:
+            return [self.construct_plain(item) for item in node.value]
+        if not isinstance(node, yaml.ScalarNode):
+            raise _NotPlainError
+        return self.construct_object(node)
+
+
+class _NotPlainError(Exception):
+    """A tree that only PyYAML's own constructor understands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +139,22 @@ class Document:
 def read(file: str, text: str) -> Document:
     """Parse a text; what is wrong with it comes as the parser's own exception."""
     loader = _Loader(text)
+    shares = bool(_ANCHOR.search(text))
     try:
         node = loader.get_single_node()
-        data = loader.construct_document(node) if node else None
+        data = _construct(loader, node, shares=shares) if node else None
     finally:
         loader.dispose()
-    suspicious = loader.lost_keys or bool(_ANCHOR.search(text) or EXPONENT.search(text))
+    suspicious = shares or loader.lost_keys or bool(EXPONENT.search(text))
     return Document(file, text, data, suspicious)
+
+
+def _construct(loader: _Loader, node: yaml.Node, *, shares: bool) -> Any:
+    """Construct a document; one that may share parts of itself is left to PyYAML."""
+    if not shares:
+        with suppress(_NotPlainError):
+            return loader.construct_plain(node)
+    return loader.construct_document(node)
 
 
 def children(node: yaml.Node) -> list[yaml.Node]:
