@@ -64,7 +64,6 @@ def test_the_golden_project_is_current(name: str, *, update_golden: bool) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("golden")
 @pytest.mark.parametrize(
     ("name", "target"),
     [("notes", target) for target in PROFILES] + [("clock", "cloudflare"), ("clock", "vercel")],
@@ -110,7 +109,6 @@ def test_wrangler_knows_every_key(name: str, toolchain: Toolchain) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("golden")
 @pytest.mark.parametrize("name", NAMES)
 def test_vercel_knows_every_key(name: str, installed: dict[str, Path], toolchain: Toolchain) -> None:
     """The configuration of Vercel is one by the types of Vercel's own package."""
@@ -141,7 +139,6 @@ def test_vercel_knows_every_key(name: str, installed: dict[str, Path], toolchain
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("golden")
 def test_vercel_publishes_nothing_but_public(
     installed: dict[str, Path], toolchain: Toolchain, tmp_path: Path
 ) -> None:

@@ -80,7 +80,6 @@ def test_there_are_enough_hostile_strings() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("hostile")
 def test_typescript_holds_the_text(projects: dict[str, tuple[str, Path, Tree]], toolchain: Toolchain) -> None:
     """Node reads every module, and finds the manifest's text in what it exports."""
     root = next(iter(projects.values()))[1].parent
@@ -100,7 +99,6 @@ def test_typescript_holds_the_text(projects: dict[str, tuple[str, Path, Tree]], 
         assert found["handlers"] == ["function", "function"]
 
 
-@pytest.mark.xdist_group("hostile")
 def test_configuration_holds_the_text(projects: dict[str, tuple[str, Path, Tree]]) -> None:
     """Each vendor's file parses, and the variables in it are the manifest's."""
     for text, _, tree in projects.values():
@@ -111,7 +109,6 @@ def test_configuration_holds_the_text(projects: dict[str, tuple[str, Path, Tree]
             assert json.loads(tree[path])
 
 
-@pytest.mark.xdist_group("hostile")
 def test_snapshot_and_manifest_hold_the_text(projects: dict[str, tuple[str, Path, Tree]]) -> None:
     """The snapshot in JSON Lines and the manifest in YAML say what the manifest said."""
     for text, _, tree in projects.values():
@@ -125,7 +122,6 @@ def test_snapshot_and_manifest_hold_the_text(projects: dict[str, tuple[str, Path
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("hostile")
 def test_shells_read_the_examples(projects: dict[str, tuple[str, Path, Tree]]) -> None:
     """Sourcing an example file sets empty variables and runs nothing."""
     files = [
@@ -139,7 +135,6 @@ def test_shells_read_the_examples(projects: dict[str, tuple[str, Path, Tree]]) -
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("hostile")
 def test_the_formatter_finds_nothing_to_do(
     projects: dict[str, tuple[str, Path, Tree]], toolchain: Toolchain
 ) -> None:

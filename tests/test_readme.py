@@ -67,7 +67,6 @@ def test_the_handler_compiles(tmp_path: Path, toolchain: Toolchain) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.xdist_group("readme")
 def test_the_main_command_works_on_a_fresh_machine(tmp_path: Path, toolchain: Toolchain) -> None:
     """A clone, the first command, and four targets have answered on their real runtimes."""
     clone = tmp_path / "clone"

@@ -18,7 +18,7 @@ from scaffolder.probe import probe
 from scaffolder.render import render
 from scaffolder.serving import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("targets")]
+pytestmark = pytest.mark.slow
 
 TOOLS: Sequence[dict[str, Any]] = (
     {
