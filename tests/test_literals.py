@@ -8,7 +8,6 @@ import math
 import os
 import random
 import re
-import shutil
 import socket
 import struct
 import subprocess
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import rfc8785
 import yaml
+from debian import program
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from macros import call
@@ -497,7 +497,7 @@ def test_markdown_stays_readable() -> None:
 @pytest.mark.slow
 def test_systemd_reads_each_value(tmp_path: Path) -> None:
     """A description and a variable are the text to systemd, but for control characters."""
-    analyze = _debian_tool("systemd-analyze")
+    analyze = program("systemd-analyze")
     named = {f"hostile{n}.service": text for n, text in enumerate(SHORT)}
     for name, text in named.items():
         (tmp_path / name).write_text(
@@ -548,7 +548,7 @@ def test_caddy_serves_each_token(tmp_path: Path) -> None:
 @contextmanager
 def _caddy(folder: Path, port: int) -> Iterator[http.client.HTTPConnection]:
     env = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    command = [_debian_tool("caddy"), "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
+    command = [program("caddy"), "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log) as server,
@@ -572,14 +572,6 @@ def _caddy(folder: Path, port: int) -> Iterator[http.client.HTTPConnection]:
 def _get(client: http.client.HTTPConnection, path: str) -> bytes:
     client.request("GET", path)
     return client.getresponse().read()
-
-
-def _debian_tool(name: str) -> str:
-    """Find a program that only the system's packages bring; CI has to have it."""
-    path = shutil.which(name)
-    if path is None and os.environ.get("CI"):
-        pytest.fail(f"{name} is not installed, and CI has to check what only it can read")
-    return path or pytest.skip(f"{name} is not installed")
 
 
 def _node(toolchain: Toolchain, folder: Path, source: str) -> Any:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import httpx
-import rfc8785
+
+from scaffolder.hashing import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,7 +91,7 @@ def _listing(report: Json, manifest_tools: Iterable[Json]) -> Iterator[str]:
         if tool.get("state") == "session":
             have, problems = _without_handle(have, want)
             yield from problems
-        if rfc8785.dumps(have) != rfc8785.dumps(want):
+        if canonical(have) != canonical(want):
             yield f"{name} is advertised as\n    {json.dumps(have)}\n  declared as\n    {json.dumps(want)}"
 
 

@@ -35,6 +35,24 @@ TOOLS: Sequence[dict[str, Any]] = (
         "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
         "state": "session",
     },
+    {
+        # What Python and ECMAScript print or sort differently.
+        "name": "odd-numbers.and-keys",
+        "description": 'Numbers, and keys: "quoted", 😀, \u2028.',
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "numbers": {
+                    "enum": [1.0, 1e-7, 1e21, -0.0, 0.1, 2**53 - 1, 1e16, 123456789012345680000.0, 5e-324]
+                },
+                "\ue000": {"type": "string"},
+                "😀": {"type": "string"},
+                "10": {"type": "string"},
+                "9": {"type": "string"},
+            },
+            "additionalProperties": False,
+        },
+    },
 )
 
 TARGETS = {

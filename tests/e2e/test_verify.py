@@ -20,7 +20,7 @@ from scaffolder.render import render
 from scaffolder.serving import serving
 from scaffolder.verify import Outcome, Verdict, verify
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("verify")]
+pytestmark = pytest.mark.slow
 
 MANIFEST = Path(__file__).parent.parent / "manifests/valid/notes.yaml"
 
