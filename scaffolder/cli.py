@@ -3,6 +3,7 @@
 Imports stand inside the commands: `--help` and a refused argument cost no more than they need.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -98,6 +99,8 @@ def fail(message: str, advice: Sequence[str] = ()) -> NoReturn:
 
 def main() -> None:
     """Run the program; whatever happens ends in a message and an exit code, never in a traceback."""
+    # A run is short and keeps what it makes; the collector would go over it again and again.
+    gc.disable()
     try:
         app()
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from generate import SIZES, manifest
+from bench.generate import SIZES, manifest
 from toolchain import Toolchain, prepare
 
 from scaffolder.merge import create
