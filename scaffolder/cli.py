@@ -17,6 +17,9 @@ from scaffolder.diagnostics import UserError
 
 FAILED, INTERRUPTED = 2, 130
 
+# Typer gives a name of its own to only some of the errors in arguments, not to what all of them are.
+ArgumentError: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
+
 app = typer.Typer(
     name="mcp-scaffold",
     help="Declare an MCP server once, in mcp.yaml; generate it for several runtimes, and prove it on each.",
@@ -55,9 +58,12 @@ def new(
 @app.command()
 def check(path: ManifestPath = Path("mcp.yaml"), *, json: Json = False) -> None:
     """Report all that is wrong with a manifest."""
-    from scaffolder.manifest import load  # noqa: PLC0415
+    from scaffolder.manifest import Loaded, load  # noqa: PLC0415
+    from scaffolder.rules import warnings  # noqa: PLC0415
 
-    raise typer.Exit(console.judged(path, load(path), as_json=json))
+    outcome = load(path)
+    found = warnings(outcome) if isinstance(outcome, Loaded) else ()
+    raise typer.Exit(console.judged(path, outcome, found, as_json=json))
 
 
 @app.command()
@@ -83,11 +89,16 @@ def verify(
     Checks the types, builds, starts and calls each target as a client does, and compares what it
     lists with the manifest.
     """
-    from scaffolder.verify import verify as prove  # noqa: PLC0415
+    from scaffolder.verify import verify_project  # noqa: PLC0415
+    from scaffolder.workbench import InvalidProjectError, open_project  # noqa: PLC0415
 
+    try:
+        opened = open_project(project)
+    except InvalidProjectError as error:
+        raise typer.Exit(console.refused("verify", error.invalid, as_json=json)) from error
     with console.progress(quiet=json) as listener:
-        outcomes = prove(project, target, jobs=jobs, on_event=listener)
-    raise typer.Exit(console.proven(outcomes, as_json=json))
+        outcomes = verify_project(opened, target, jobs=jobs, on_event=listener)
+    raise typer.Exit(console.proven(outcomes, opened.warnings, as_json=json))
 
 
 def fail(message: str, advice: Sequence[str] = ()) -> NoReturn:
@@ -97,13 +108,27 @@ def fail(message: str, advice: Sequence[str] = ()) -> NoReturn:
     sys.exit(FAILED)
 
 
+def misused(error: typer.BadParameter) -> NoReturn:
+    """Say what is wrong with the arguments, and exit."""
+    if "--json" not in sys.argv:
+        error.show()
+        sys.exit(error.exit_code)
+    message = error.format_message().removesuffix(".")
+    fail(message[:1].lower() + message[1:], [f"{error.ctx.command_path} --help"] if error.ctx else [])
+
+
 def main() -> None:
     """Run the program; whatever happens ends in a message and an exit code, never in a traceback."""
     # A run is short and keeps what it makes; the collector would go over it again and again.
     gc.disable()
     try:
-        app()
-    except KeyboardInterrupt:
+        code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt  # noqa: TRY301 - Typer made a number of it
+        sys.exit(code)
+    except ArgumentError as error:
+        misused(error)
+    except (KeyboardInterrupt, typer.Abort):
         console.say("Interrupted.")
         sys.exit(INTERRUPTED)
     except UserError as error:

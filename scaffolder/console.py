@@ -71,21 +71,30 @@ def made(outcome: "Made | Invalid | Occupied", *, as_json: bool) -> int:
     from scaffolder.merge import Occupied  # noqa: PLC0415
 
     if isinstance(outcome, Invalid):
-        return _invalid("new", outcome, sys.stderr, as_json=as_json)
+        return refused("new", outcome, as_json=as_json)
     if isinstance(outcome, Occupied):
         names = ", ".join(outcome.entries[:5]) + (", ..." if len(outcome.entries) > 5 else "")  # noqa: PLR2004 - enough to know the folder by
         message = f"{outcome.destination} is not empty: it holds {names}"
         return failed("new", message, ["choose another folder, or empty this one"], as_json=as_json)
     if as_json:
-        emit("new", ok=True, **asdict(outcome))
+        document = {key: value for key, value in asdict(outcome).items() if key != "warnings"}
+        emit("new", ok=True, **document, diagnostics=_as_json(outcome.warnings))
         return FINE
+    _print(outcome.warnings, sys.stderr)
     where = shlex.quote(str(outcome.destination))
     result(f"Made {outcome.destination}: {outcome.files} files for {', '.join(outcome.targets)}.")
     _next([f"cd {where}", "mcp-scaffold verify", f"npm run dev:{outcome.targets[0]}"])
     return FINE
 
 
-def judged(path: Path, outcome: "Loaded | Invalid", *, as_json: bool) -> int:
+def refused(command: str, outcome: "Invalid", *, as_json: bool) -> int:
+    """Print all that is wrong with a manifest that a command was to work on."""
+    return _invalid(command, outcome, sys.stderr, as_json=as_json)
+
+
+def judged(
+    path: Path, outcome: "Loaded | Invalid", warnings: Sequence[Diagnostic] = (), *, as_json: bool
+) -> int:
     """Print what `check` came to."""
     from scaffolder.manifest import Invalid  # noqa: PLC0415
 
@@ -93,21 +102,24 @@ def judged(path: Path, outcome: "Loaded | Invalid", *, as_json: bool) -> int:
         return _invalid("check", outcome, sys.stdout, as_json=as_json)
     tools, targets = outcome.raw["tools"], outcome.raw["targets"]
     if as_json:
-        emit("check", ok=True, diagnostics=[])
+        emit("check", ok=True, diagnostics=_as_json(warnings))
     else:
+        _print(warnings, sys.stdout)
         result(f"{path} is valid: {_count(len(tools), 'tool')} for {', '.join(targets)}.")
     return FINE
 
 
-def proven(outcomes: "Sequence[Outcome]", *, as_json: bool) -> int:
+def proven(outcomes: "Sequence[Outcome]", warnings: Sequence[Diagnostic] = (), *, as_json: bool) -> int:
     """Print what `verify` came to: the table, and what is behind each failure."""
     from scaffolder.verify import Verdict  # noqa: PLC0415
 
     verdicts = {outcome.verdict for outcome in outcomes}
     code = FOUND if Verdict.FAILED in verdicts else FAILED if Verdict.BLOCKED in verdicts else FINE
     if as_json:
-        emit("verify", ok=code == FINE, targets=[asdict(outcome) for outcome in outcomes])
+        targets = [asdict(outcome) for outcome in outcomes]
+        emit("verify", ok=code == FINE, targets=targets, diagnostics=_as_json(warnings))
         return code
+    _print(warnings, sys.stderr)
     result(_table(outcomes))
     for outcome in outcomes:
         if outcome.placeholders:
@@ -121,7 +133,7 @@ def proven(outcomes: "Sequence[Outcome]", *, as_json: bool) -> int:
             for line in outcome.failure.help:
                 say(f"  = help: {line}")
     if code == FINE:
-        _next(f"npm run deploy:{outcome.target}" for outcome in outcomes)
+        say(f"\nDeploy: see {', '.join(f'deploy/{outcome.target}.md' for outcome in outcomes)}")
     else:
         _next(f"mcp-scaffold verify --target {o.target}" for o in outcomes if o.verdict != Verdict.PASSED)
     return code
@@ -179,12 +191,20 @@ def _table(outcomes: "Sequence[Outcome]") -> str:
 def _invalid(command: str, outcome: "Invalid", stream: IO[str], *, as_json: bool) -> int:
     code = FOUND if outcome.readable else FAILED
     if as_json:
-        emit(command, ok=False, diagnostics=[found.as_json() for found in outcome.diagnostics])
+        emit(command, ok=False, diagnostics=_as_json(outcome.diagnostics))
         return code
-    for diagnostic in outcome.diagnostics:
-        print(_rendered(diagnostic, stream), end="\n\n", file=stream)
+    _print(outcome.diagnostics, stream)
     print(f"Found {_count(len(outcome.diagnostics), 'error')}.", file=stream)
     return code
+
+
+def _as_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, object]]:
+    return [diagnostic.as_json() for diagnostic in diagnostics]
+
+
+def _print(diagnostics: Sequence[Diagnostic], stream: IO[str]) -> None:
+    for diagnostic in diagnostics:
+        print(_rendered(diagnostic, stream), end="\n\n", file=stream)
 
 
 def _next(commands: Sequence[str] | Iterator[str]) -> None:

@@ -194,9 +194,29 @@ def _too_short(finding: Finding) -> Diagnostic:
 
 def _reserved(finding: Finding) -> Diagnostic:
     value = code(str(finding.fault.value))
-    message = f"{value} is reserved for {finding.rules()['x-reserved-for']}"
+    message = f"{value} is reserved for {finding.fault.context['reason']}"
     return Diagnostic(
         "reserved-name", message, finding.span(key=finding.fault.place[-1] == KEY), "choose another"
+    )
+
+
+def _added_property(finding: Finding) -> Diagnostic:
+    return Diagnostic(
+        "reserved-name",
+        f"{finding.name} stands in a tool with `state: session`, to which the generator adds it",
+        finding.span(key=True),
+        "delete it, or choose another name",
+    )
+
+
+def _boolean_schema(finding: Finding) -> Diagnostic:
+    instead = "{}" if finding.fault.value else "{ not: {} }"
+    return Diagnostic(
+        "wrong-type",
+        f"{finding.name} must be a mapping, found {found(finding.node, finding.fault.value)}",
+        finding.span(),
+        f"write `{instead}`, which says the same",
+        "JSON Schema allows true and false, but some clients refuse a list of tools that holds them here",
     )
 
 
@@ -292,6 +312,8 @@ _EXPLAINERS: dict[str, Callable[[Finding], Diagnostic]] = {
     "less_than_equal": _out_of_range,
     "too_short": _too_short,
     "reserved": _reserved,
+    "added_property": _added_property,
+    "boolean_schema": _boolean_schema,
     "repeated": _repeated,
     "repeated_name": _repeated_name,
     "undeclared": _undeclared,

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scaffolder.model import Manifest
+from scaffolder.model import HANDLE, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,12 @@ def validate(document: object) -> tuple[Manifest | None, list[Fault]]:
             for found in error.errors(include_url=False)
         ]
     if isinstance(document, dict):
-        faults += [*_repeated_names(document), *_undeclared_secrets(document), *_shared_names(document)]
+        faults += [
+            *_repeated_names(document),
+            *_undeclared_secrets(document),
+            *_shared_names(document),
+            *_added_properties(document),
+        ]
     return (None if faults else manifest), faults
 
 
@@ -73,3 +78,15 @@ def _shared_names(document: Mapping[str, Any]) -> Iterator[Fault]:
             for name in settings
             if isinstance(name, str) and name in secrets
         )
+
+
+def _added_properties(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """`x-adds`: a property of the same name would be lost, or take the session's place."""
+    for index, tool in _tools(document):
+        if tool.get("state") != "session":
+            continue
+        for key in ("inputSchema", "outputSchema"):
+            schema = tool.get(key)
+            properties = schema.get("properties") if isinstance(schema, dict) else None
+            if isinstance(properties, dict) and HANDLE in properties:
+                yield Fault("added_property", ("tools", index, key, "properties", HANDLE), HANDLE)

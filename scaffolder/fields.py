@@ -1,6 +1,7 @@
 """Field types of the manifest: each rule is a validator and the schema keyword that says the same."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -60,10 +61,12 @@ class OneOf:
 
 @dataclass(frozen=True, eq=False)
 class Except:
-    """Refuses some strings that the pattern lets through."""
+    """Refuses some strings that the pattern lets through, each with what it is reserved for.
 
-    values: Sequence[str]
-    reason: str
+    A star at the end of one stands for any ending.
+    """
+
+    reserved: Mapping[str, str]
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate the string first, then the exception."""
@@ -73,11 +76,14 @@ class Except:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Emit the exception, and why it is one."""
-        return {**handler(schema), "not": {"enum": list(self.values)}, "x-reserved-for": self.reason}
+        names = [re.escape(name.removesuffix("*")) + ".*" * name.endswith("*") for name in self.reserved]
+        refused = {"pattern": f"^({'|'.join(names)})$"}
+        return {**handler(schema), "not": refused, "x-reserved-for": dict(self.reserved)}
 
     def _check(self, value: str) -> str:
-        if value in self.values:
-            raise PydanticCustomError("reserved", "reserved for {reason}", {"reason": self.reason})
+        for name, reason in self.reserved.items():
+            if value == name or (name[-1] == "*" and value.startswith(name[:-1])):
+                raise PydanticCustomError("reserved", "reserved for {reason}", {"reason": reason})
         return value
 
 
@@ -167,6 +173,8 @@ def _json(value: object) -> object:
 
 
 def _json_object(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("boolean_schema", "not a mapping")
     if not isinstance(value, dict):
         raise PydanticCustomError("dict_type", "not a mapping")
     return _json(value)

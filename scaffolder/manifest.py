@@ -19,10 +19,16 @@ __all__ = ["Invalid", "Loaded", "Manifest", "load", "parse", "schema"]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A valid manifest: `raw` is what was written and what is rendered, `manifest` the same with types."""
+    """A valid manifest: the document that was written, and what it says with types."""
 
-    raw: dict[str, Any]
+    document: Document
     manifest: Manifest
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """What was written as data, which is what is rendered."""
+        data: dict[str, Any] = self.document.data
+        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ def parse(text: str, file: str = "mcp.yaml") -> Loaded | Invalid:
         return _not_a_mapping(document)
     manifest, faults = validate(document.data)
     if manifest and not surprises:
-        return Loaded(document.data, manifest)
+        return Loaded(document, manifest)
     odd = list(syntax.odd_keys(document)) if faults else []
     found = {*surprises, *odd, *explain(document, schema(), faults)}
     return Invalid(tuple(sorted(found, key=_order)))

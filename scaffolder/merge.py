@@ -35,9 +35,7 @@ def create(destination: Path, tree: Tree, *, keep: Collection[str] = ()) -> Occu
     try:
         write(staging, tree)
         if existed:
-            for entry in list(staging.iterdir()):
-                if not (destination / entry.name).exists():
-                    entry.rename(destination / entry.name)
+            _move(staging, destination)
         else:
             # mkdtemp is private to its owner; a project has the permissions of any new folder.
             staging.chmod(0o777 & ~umask())
@@ -45,6 +43,20 @@ def create(destination: Path, tree: Tree, *, keep: Collection[str] = ()) -> Occu
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return None
+
+
+def _move(staging: Path, destination: Path) -> None:
+    """Move what the destination has not yet, or nothing."""
+    moved: list[str] = []
+    try:
+        for entry in list(staging.iterdir()):
+            if not (destination / entry.name).exists():
+                entry.rename(destination / entry.name)
+                moved.append(entry.name)
+    except BaseException:
+        for name in moved:
+            (destination / name).rename(staging / name)
+        raise
 
 
 def occupied(destination: Path, *, keep: Collection[str] = ()) -> Occupied | None:

@@ -17,7 +17,17 @@ from scaffolder.fields import (
     Unique,
     shallow,
 )
-from scaffolder.names import Date, EnvironmentName, Hostname, Name, Path, ToolName, Url, Version
+from scaffolder.names import (
+    Date,
+    EnvironmentName,
+    Hostname,
+    Name,
+    Path,
+    PropertyName,
+    ToolName,
+    Url,
+    Version,
+)
 from scaffolder.providers import Profile, profiles
 
 
@@ -113,7 +123,7 @@ class Session(_Part):
 
     ttl_seconds: Maybe[Annotated[int, Field(ge=60, le=31_536_000)]] = Field(
         default=None,
-        description="How long a session is kept after its last write; stores take no less than a minute.",
+        description="How long a value of a session is kept after it was last written; a minute at least.",
         examples=[1800],
     )
 
@@ -152,10 +162,10 @@ class ObjectSchema(BaseModel):
     type: Literal["object"] = Field(
         description="MCP asks for `object` at the root of a tool's schema.", examples=["object"]
     )
-    properties: Maybe[dict[Text, JsonObject]] = Field(
+    properties: Maybe[dict[PropertyName, JsonObject]] = Field(
         default=None, description="Schema of each property.", examples=[{"id": {"type": "string"}}]
     )
-    required: Maybe[Annotated[list[Text], *Unique]] = Field(
+    required: Maybe[Annotated[list[PropertyName], *Unique]] = Field(
         default=None, description="Properties that have to be there.", examples=[["id"]]
     )
 
@@ -189,6 +199,9 @@ class Annotations(_Part):
     )
 
 
+HANDLE = "session_id"
+"""The property that the generator adds to the schemas of a tool with `state: session`."""
+
 _NOT_SERVED = "it may stand in a pasted `tools/list`, but the generated server does not send it: delete it"
 
 
@@ -197,11 +210,12 @@ class Tool(_Part):
 
     model_config = ConfigDict(
         json_schema_extra={
+            "x-adds": {"session": HANDLE},
             "x-unsupported": {
                 "_meta": _NOT_SERVED,
                 "icons": _NOT_SERVED,
                 "execution": _NOT_SERVED,
-            }
+            },
         }
     )
 

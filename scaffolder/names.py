@@ -4,13 +4,50 @@ from typing import Annotated
 
 from pydantic import Field
 
-from scaffolder.fields import Except, matching
+from scaffolder.fields import Except, Text, matching
+from scaffolder.providers import profiles
+
+# What every object of JavaScript has.
+_PROTOTYPE = (
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toLocaleString",
+    "toString",
+    "valueOf",
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+    "__proto__",
+)
 
 _HOST = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
+# A last label that starts with a digit would make clients read the whole as an IPv4 address.
+_ANY_CASE = r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"({_BYTE}\.){{3}}{_BYTE}"
+_GROUP = "[0-9A-Fa-f]{1,4}"
+_END = f"({_GROUP}:{_GROUP}|{_IPV4})"
+# RFC 3986, section 3.2.2: the two colons stand for the groups that are missing, wherever they are.
+_IPV6 = "|".join(
+    [
+        f"({_GROUP}:){{6}}{_END}",
+        f"::({_GROUP}:){{5}}{_END}",
+        *(f"(({_GROUP}:){{0,{before}}}{_GROUP})?::({_GROUP}:){{{4 - before}}}{_END}" for before in range(5)),
+        f"(({_GROUP}:){{0,5}}{_GROUP})?::{_GROUP}",
+        f"(({_GROUP}:){{0,6}}{_GROUP})?::",
+    ]
+)
+_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _URL = (
-    r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+    rf"^https?://({_ANY_CASE}|{_IPV4}|\[({_IPV6})\])(:{_PORT})?"
     r"(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
 )
+
+# No URL holds a segment of one or two dots: whoever reads one resolves it.
+_SEGMENT = r"/([A-Za-z0-9_~-]|\.[A-Za-z0-9_~-]|\.\.[A-Za-z0-9._~-])[A-Za-z0-9._~-]*"
 
 Name = Annotated[
     str,
@@ -37,7 +74,12 @@ EnvironmentName = Annotated[
         r"^[A-Z][A-Z0-9_]{0,63}$",
         "upper-case letters, digits and `_`, starting with a letter, 64 at most",
     ),
-    Except(["SESSIONS"], "the session store's binding"),
+    Except({name: profile.title for profile in profiles().values() for name in profile.reserved}),
+]
+PropertyName = Annotated[
+    Text,
+    # The validator of the generated servers asks with `in`, which finds these in any object.
+    Except(dict.fromkeys(_PROTOTYPE, "JavaScript, whose objects all have one that passes for the argument")),
 ]
 Hostname = Annotated[
     str,
@@ -50,15 +92,24 @@ Hostname = Annotated[
 Url = Annotated[
     str,
     Field(max_length=2048),
-    matching(_URL, "an http or https URL with no user, password or fragment"),
+    matching(_URL, "an http or https URL with a valid host and port, and no user, password or fragment"),
 ]
 Path = Annotated[
     str,
+    Field(max_length=128),
     matching(
-        r"^/[A-Za-z0-9._~/-]{0,127}$",
-        "a path that starts with `/`, of letters, digits and `._~/-`, 128 at most",
+        rf"^(/|({_SEGMENT})+)$",
+        "a path such as `/mcp`, of letters, digits and `._~-`, "
+        "with no `.`, `..` or empty segment and no `/` at its end",
     ),
-    Except(["/healthz", "/readyz"], "the health checks"),
+    Except(
+        {
+            "/healthz": "the health checks",
+            "/readyz": "the health checks",
+            "/robots.txt": "crawlers",
+            "/api/mcp": "the function behind the endpoint",
+        }
+    ),
 ]
 Date = Annotated[
     str,

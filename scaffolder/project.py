@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scaffolder.bundle import bundle
-from scaffolder.diagnostics import UserError
+from scaffolder.diagnostics import Diagnostic, UserError
 from scaffolder.manifest import Invalid, load
 from scaffolder.merge import Occupied, create, occupied
 from scaffolder.render import Tree, render
+from scaffolder.rules import warnings
 
 MANIFEST = "mcp.yaml"
 SNAPSHOT = ".mcp-scaffold/manifest.jsonl"
@@ -21,12 +22,13 @@ SNAPSHOT = ".mcp-scaffold/manifest.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A new project: where it is, and what it holds."""
+    """A new project: where it is, what it holds, and what to think of in its manifest."""
 
     destination: Path
     files: int
     targets: tuple[str, ...]
     tools: tuple[str, ...]
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def generate(destination: Path, manifest: Path | None) -> Made | Invalid | Occupied:
@@ -35,16 +37,20 @@ def generate(destination: Path, manifest: Path | None) -> Made | Invalid | Occup
     The manifest becomes the project's, with its comments. Raises OSError when the disk does not
     take the files.
     """
+    found: tuple[Diagnostic, ...] = ()
     if manifest is None:
         tree = render({})
     else:
         loaded = load(manifest)
         if isinstance(loaded, Invalid):
             return loaded
-        tree = {**render(loaded.raw, skip=frozenset({MANIFEST})), MANIFEST: manifest.read_bytes()}
+        found = warnings(loaded)
+        # Not read again: a pipe gives what it holds once.
+        text = loaded.document.text.encode()
+        tree = {**render(loaded.raw, skip=frozenset({MANIFEST})), MANIFEST: text}
     # A manifest may wait in its project's folder already.
     keep = [manifest.name] if manifest and manifest.resolve().parent == destination.resolve() else []
-    return create(destination, tree, keep=keep) or _made(destination, tree)
+    return create(destination, tree, keep=keep) or _made(destination, tree, found)
 
 
 def ask(destination: Path) -> Made | Occupied:
@@ -84,8 +90,8 @@ def _template() -> Iterator[Path]:
         yield Path(copy)
 
 
-def _made(destination: Path, tree: Tree) -> Made:
+def _made(destination: Path, tree: Tree, found: tuple[Diagnostic, ...] = ()) -> Made:
     lines = [json.loads(line) for line in tree[SNAPSHOT].splitlines()]
     targets = next(line["targets"] for line in lines if "targets" in line)
     tools = tuple(line["tool"]["name"] for line in lines if "tool" in line)
-    return Made(destination, len(tree), tuple(targets), tools)
+    return Made(destination, len(tree), tuple(targets), tools, found)

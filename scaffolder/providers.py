@@ -121,9 +121,12 @@ class Profile(_Record):
     packages: Packages
     engines: dict[str, str]
     tool: str | None
+    dev_origin: str
     scripts: dict[str, str]
     secrets: Secrets
     ignore: list[str]
+    reserved: list[str]
+    """Names of variables that the platform or the generated server on it has a use for; `X_*` is a prefix."""
     verify: Verify
 
     @model_validator(mode="after")

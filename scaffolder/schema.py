@@ -15,7 +15,8 @@ _COMMENT = (
     "Emitted from the models; do not edit. Keywords of its own: x-unique-by (no two items hold the same "
     "value under that key, without regard to case), x-references (each item of the list named second lists, "
     "under the first name, only keys of the document's mapping of the first name), x-disjoint (the named "
-    "mappings share no key), x-max-depth (how deep lists and mappings may nest), x-safe-integers (integers "
+    "mappings share no key), x-adds (a tool of that `state` declares no property of that name at the root of "
+    "its schemas), x-max-depth (how deep lists and mappings may nest), x-safe-integers (integers "
     "lie within 2^53-1); x-unsupported and x-reserved-for explain a refusal. An integer is written without "
     "a point, and `$` in a pattern is the very end."
 )

@@ -156,9 +156,16 @@ def _await_answer(process: Popen[bytes], url: str, headers: Mapping[str, str]) -
 def _secrets(bench: Workbench, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the declared secrets with the values that the environment or the local file gives them."""
     local = bench.project.folder / bench.profile.secrets.file
-    sources = [environment, os.environ, read_variables(local.read_text()) if local.is_file() else {}]
+    sources = [environment, os.environ, read_variables(_text(local)) if local.is_file() else {}]
     declared = bench.project.manifest.get("secrets") or {}
     return {name: next(filter(None, (source.get(name) for source in sources)), "") for name in declared}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{path} is not UTF-8", help=["save it as UTF-8 in your editor"]) from error
 
 
 def read_variables(text: str) -> dict[str, str]:

@@ -96,7 +96,17 @@ def verify(
     `on_event` is called from the threads that do the work, never by two at once. Whatever ends this
     function, nothing that it started is left running.
     """
-    project = open_project(folder)
+    return verify_project(open_project(folder), targets, jobs=jobs, on_event=on_event)
+
+
+def verify_project(
+    project: Project,
+    targets: Collection[str] | None = None,
+    *,
+    jobs: int = 1,
+    on_event: Listener = lambda _: None,
+) -> tuple[Outcome, ...]:
+    """Do what `verify` does with a project that is open already."""
     chosen = _choose(project, targets)
     lock = threading.Lock()
 
@@ -171,7 +181,7 @@ def _try(project: Project, target: str, node: Node, processes: Processes, steps:
     try:
         for found in _findings(project, outcome, node, processes, steps):
             outcome = found
-    except (StepError, MissingError, RedisError, OSError) as error:
+    except (StepError, MissingError, ProjectError, RedisError, OSError) as error:
         return _ended(outcome, steps, error)
     return replace(outcome, seconds=steps.seconds)
 

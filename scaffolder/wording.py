@@ -114,7 +114,7 @@ def repaired(text: str, pattern: str) -> str | None:
     candidates = [
         text.strip(),
         text.lower(),
-        f"/{text}",
+        "/" + "/".join(part for part in text.split("/") if part not in {"", "."}),
         f"https://{text}",
         text.removeprefix("v"),
     ]

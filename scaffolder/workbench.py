@@ -14,9 +14,11 @@ from typing import Any
 import yaml
 
 from scaffolder.bundle import bundle
-from scaffolder.diagnostics import UserError
+from scaffolder.diagnostics import Diagnostic, UserError
+from scaffolder.manifest import Invalid, load
 from scaffolder.processes import Processes, TimedOutError, tail
 from scaffolder.providers import Command, Profile, profiles
+from scaffolder.rules import warnings
 from scaffolder.toolchain import QUIET, VERSION, Node, Toolbox, find_node, find_program, install_toolchain
 
 MANIFEST = "mcp.yaml"
@@ -30,6 +32,16 @@ class ProjectError(UserError):
     """A folder that holds no project to work on, or not the target that was asked for."""
 
 
+class InvalidProjectError(ProjectError):
+    """A project whose manifest is not valid: everything that is wrong with it."""
+
+    def __init__(self, invalid: Invalid) -> None:
+        """Take what `check` would print."""
+        first = invalid.diagnostics[0]
+        super().__init__(first.message, help=[first.help] if first.help else [])
+        self.invalid = invalid
+
+
 class StepError(Exception):
     """A command or a check of a target that failed; `log` is what the programs printed."""
 
@@ -41,10 +53,11 @@ class StepError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A generated project: its folder, and its manifest as parsed from YAML."""
+    """A generated project: its folder, its manifest as parsed from YAML, and what to think of in it."""
 
     folder: Path
     manifest: Mapping[str, Any]
+    warnings: tuple[Diagnostic, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -125,28 +138,26 @@ class Workbench:
 
 
 def open_project(folder: Path) -> Project:
-    """Read the manifest of a generated project."""
-    folder = folder.resolve()
+    """Read the manifest of a generated project.
+
+    Raises InvalidProjectError with everything that is wrong with the manifest, and ProjectError where
+    there is no project.
+    """
     path = folder / MANIFEST
-    check = f"mcp-scaffold check {path}"
+    folder = folder.resolve()
     if not path.is_file():
         raise ProjectError(
             f"{folder} holds no {MANIFEST}, so it is no project", help=[f"mcp-scaffold new {folder}"]
         )
-    try:
-        manifest = yaml.load(path.read_bytes(), yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise ProjectError(f"{path} is no YAML: {error}", help=[check]) from error
-    known = profiles()
-    targets = manifest.get("targets") if isinstance(manifest, dict) else None
-    if not isinstance(targets, list) or not targets or not all(target in known for target in targets):
-        raise ProjectError(f"{path} declares no targets out of {', '.join(known)}", help=[check])
+    loaded = load(path)
+    if isinstance(loaded, Invalid):
+        raise InvalidProjectError(loaded)
     if not (folder / "package.json").is_file():
         raise ProjectError(
             f"{folder} holds a {MANIFEST} and no package.json, so its project is not generated",
             help=[f"mcp-scaffold new DEST --manifest {path}"],
         )
-    return Project(folder, manifest)
+    return Project(folder, loaded.raw, warnings(loaded))
 
 
 def runtime_title(project: Project, target: str) -> str:

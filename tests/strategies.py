@@ -1,8 +1,11 @@
 """Manifests and strings that nobody would write by hand, for hypothesis and for loops."""
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from hypothesis import strategies as st
+
+from scaffolder.providers import profiles
 
 TRAPS = [
     "",
@@ -64,7 +67,16 @@ tool_names = st.one_of(
     ),
 )
 
-environment_names = st.from_regex(r"\A[A-Z][A-Z0-9_]{0,12}\Z").filter(lambda name: name != "SESSIONS")
+RESERVED = [name for profile in profiles().values() for name in profile.reserved]
+
+environment_names = st.from_regex(r"\A[A-Z][A-Z0-9_]{0,12}\Z").filter(
+    lambda name: not any(fnmatchcase(name, pattern) for pattern in RESERVED)
+)
+
+# Of the arguments of a tool: not what every object of JavaScript has, nor what a session adds.
+property_names = texts.filter(
+    lambda name: name not in {"__proto__", "constructor", "toString", "valueOf", "session_id"}
+)
 
 numbers = st.one_of(
     st.integers(-(2**53) + 1, 2**53 - 1),
@@ -103,7 +115,7 @@ schemas = st.recursive(
 @st.composite
 def object_schemas(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a schema such as MCP wants for a tool: an object at the root."""
-    properties = draw(st.dictionaries(texts, schemas, max_size=4))
+    properties = draw(st.dictionaries(property_names, schemas, max_size=4))
     schema: dict[str, Any] = {"type": "object", "properties": properties}
     if draw(st.booleans()) and properties:
         schema["required"] = draw(st.lists(st.sampled_from(sorted(properties)), unique=True))

@@ -23,6 +23,7 @@ ORDER = [
     ["findings", "syntax"],
     ["explain"],
     ["manifest"],
+    ["rules"],
     ["merge", "hashing", "processes"],
     ["project", "jsonrpc", "toolchain"],
     ["probe", "redis_rest", "workbench"],

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import venv
@@ -11,19 +12,25 @@ from typing import Any
 
 import pytest
 
+from scaffolder import console
+from scaffolder.diagnostics import Diagnostic, Severity
 from scaffolder.render import render
+from scaffolder.verify import Outcome
 
 VALID = "name: notes\ntargets: [deno]\ntools: []\n"
+DEPRECATED = "name: notes\ntargets: [vercel]\ntarget_options:\n  vercel: { runtime: edge }\ntools: []\n"
 COMMANDS = ("new", "check", "schema", "verify")
 
 
-def run(*words: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as a user does."""
+def run(
+    *words: str | Path, cwd: Path, given: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the program as a user does, with a text in its standard input or nothing."""
     return subprocess.run(
         [sys.executable, "-m", "scaffolder", *map(str, words)],
         cwd=cwd,
         env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
+        input=given or "",
         capture_output=True,
         text=True,
         check=False,
@@ -48,6 +55,14 @@ def test_new_makes_a_project_from_a_manifest(tmp_path: Path) -> None:
     assert done.stdout == f"Made notes: {len(expected)} files for deno.\n"
     assert "cd notes" in done.stderr
     assert "mcp-scaffold verify" in done.stderr
+
+
+def test_new_reads_the_manifest_once(tmp_path: Path) -> None:
+    """A pipe gives what it holds once, and the project's mcp.yaml is that, to the line break."""
+    text = f"# caf\u00e9\n{VALID}".replace("\n", "\r\n")
+    done = run("new", "notes", "--manifest", "/dev/stdin", cwd=tmp_path, given=text)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "notes/mcp.yaml").read_bytes() == text.encode()
 
 
 def test_new_with_defaults_asks_nothing(tmp_path: Path) -> None:
@@ -132,6 +147,53 @@ def test_check_accepts_a_valid_manifest(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "mcp.yaml is valid: 0 tools for deno.\n")
 
 
+def test_a_warning_does_not_stop_a_command(tmp_path: Path) -> None:
+    """A deprecated runtime is told of at its place, and a project is made of it all the same."""
+    (tmp_path / "mcp.yaml").write_text(DEPRECATED)
+    done = run("check", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "warning[deprecated-runtime]: the runtime `edge`" in done.stdout
+    assert "mcp.yaml:4:22" in done.stdout
+    assert done.stdout.endswith("mcp.yaml is valid: 0 tools for vercel.\n")
+    made = run("new", "a", "--manifest", "mcp.yaml", cwd=tmp_path)
+    assert made.returncode == 0
+    assert "warning[deprecated-runtime]" in made.stderr
+    assert made.stdout.startswith("Made a: ")
+    for words in (["check"], ["new", "b", "--manifest", "mcp.yaml"]):
+        document = json.loads(run(*words, "--json", cwd=tmp_path).stdout)
+        assert document["ok"]
+        assert [found["code"] for found in document["diagnostics"]] == ["deprecated-runtime"]
+        assert document["diagnostics"][0]["severity"] == "warning"
+        assert "warnings" not in document
+
+
+def test_verify_reports_an_invalid_manifest_as_check_does(tmp_path: Path) -> None:
+    """The same words, the same place and the same exit status, also in JSON."""
+    assert run("new", ".", "--defaults", cwd=tmp_path).returncode == 0
+    (tmp_path / "mcp.yaml").write_text("name: notes\nversion: 2026-13-45\ntargets: [deno]\ntools: []\n")
+    checked, verified = run("check", cwd=tmp_path), run("verify", cwd=tmp_path)
+    assert (verified.returncode, verified.stdout) == (1, "")
+    assert verified.stderr == checked.stdout
+    assert "mcp.yaml:2:10" in verified.stderr
+    (checked, verified) = (run(command, "--json", cwd=tmp_path) for command in ("check", "verify"))
+    assert verified.returncode == 1
+    assert json.loads(verified.stdout)["diagnostics"] == json.loads(checked.stdout)["diagnostics"]
+
+
+def test_verify_points_at_the_guides(capsys: pytest.CaptureFixture[str]) -> None:
+    """What comes next is a page to read for each target, not a command to run blindly."""
+    warning = Diagnostic("some-rule", "a message", severity=Severity.WARNING)
+    outcomes = [Outcome("deno", "Deno"), Outcome("bun", "Bun")]
+    assert console.proven(outcomes, [warning], as_json=False) == 0
+    printed = capsys.readouterr().err
+    assert "warning[some-rule]: a message" in printed
+    assert printed.endswith("\nDeploy: see deploy/deno.md, deploy/bun.md\n")
+    tree = render({"name": "notes", "targets": ["deno", "bun"], "tools": []})
+    assert {"deploy/deno.md", "deploy/bun.md"} <= tree.keys()
+    assert console.proven(outcomes, [warning], as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["diagnostics"] == [warning.as_json()]
+
+
 def test_check_without_a_manifest_could_not_work(tmp_path: Path) -> None:
     """A missing file is not an invalid one."""
     done = run("check", cwd=tmp_path)
@@ -180,6 +242,38 @@ def test_help_says_how_it_exits_and_what_it_takes(words: list[str], tmp_path: Pa
 def test_wrong_usage_exits_with_two(words: list[str], tmp_path: Path) -> None:
     """A refused argument is no finding."""
     assert run(*words, cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["new", "--json"], "missing argument"),
+        (["check", "--json", "--nope"], "no such option: --nope"),
+        (["verify", "--json", "--jobs", "0"], "invalid value for '--jobs' / '-j'"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_wrong_usage_is_an_object_too(words: list[str], error: str, tmp_path: Path) -> None:
+    """A program that asked for JSON gets it, and the exit status of what could not work."""
+    done = run(*words, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "")
+    document = json.loads(done.stdout)
+    assert (document["schema"], document["ok"]) == (f"mcp-scaffold/{words[0]}@1", False)
+    assert document["error"].startswith(error)
+    assert document["help"][0].endswith(f"{words[0]} --help")
+
+
+def test_an_interruption_has_its_own_exit_status(tmp_path: Path) -> None:
+    """130, and a word instead of a traceback."""
+    os.mkfifo(tmp_path / "mcp.yaml")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scaffolder", "check"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    # The program waits for what the pipe holds from when it can be written to.
+    with (tmp_path / "mcp.yaml").open("w"):
+        process.send_signal(signal.SIGINT)
+        _, printed = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (130, "Interrupted.\n")
 
 
 def test_a_full_disk_is_said_in_a_sentence(tmp_path: Path) -> None:

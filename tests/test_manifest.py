@@ -7,6 +7,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -15,6 +16,9 @@ from pydantic import ValidationError
 from scaffolder.diagnostics import Diagnostic, Severity, Span, pieces, render
 from scaffolder.manifest import Invalid, Loaded, load, parse
 from scaffolder.providers import Fact, Profile, profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MANIFESTS = Path(__file__).parent / "manifests"
 VALID = sorted((MANIFESTS / "valid").glob("*.yaml"))
@@ -262,11 +266,14 @@ def test_a_valid_manifest_is_read_fast() -> None:
     schema = {"type": "object", "properties": {f"p{index}": {"type": "string"} for index in range(8)}}
     tools = [{"name": f"tool_{index}", "inputSchema": schema} for index in range(100)]
     text = START + json.dumps({"tools": tools})[1:-1]
-    loaded(text)
-    begin = time.process_time()
-    loaded(text)
-    whole = time.process_time() - begin
-    begin = time.process_time()
-    yaml.load(text, yaml.CSafeLoader)
-    parsing = time.process_time() - begin
+    # The best of a few: the collector may go over what other tests have left behind.
+    whole = min(seconds(lambda: loaded(text)) for _ in range(4))
+    parsing = min(seconds(lambda: yaml.load(text, yaml.CSafeLoader)) for _ in range(4))
     assert whole < 3 * parsing + 0.02
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Measure what a piece of work takes."""
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin

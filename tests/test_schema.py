@@ -7,8 +7,10 @@ import datetime as dt
 import json
 import math
 import re
+import subprocess
 import sys
 import time
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +24,13 @@ from hypothesis import strategies as st
 from jsonschema import validators
 
 from scaffolder.faults import validate
+from scaffolder.providers import Profile, profiles
 from scaffolder.schema import schema, schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from toolchain import Toolchain
 
     Errors = Iterator[jsonschema.ValidationError]
 
@@ -78,6 +83,17 @@ def disjoint(_: Any, mappings: list[str], value: Any, __: Any) -> Errors:
         yield jsonschema.ValidationError("a key in both")
 
 
+def adds(_: Any, names: dict[str, str], value: Any, __: Any) -> Errors:
+    """Refuse a property that a state adds by itself."""
+    state = value.get("state") if isinstance(value, dict) else None
+    name = names.get(state) if isinstance(state, str) else None
+    for key in ("inputSchema", "outputSchema"):
+        rules = value.get(key) if name else None
+        properties = rules.get("properties") if isinstance(rules, dict) else None
+        if isinstance(properties, dict) and name in properties:
+            yield jsonschema.ValidationError(f"{name} is added")
+
+
 def depth(value: Any) -> int:
     """Count how deep lists and mappings nest, or give up far beyond any limit."""
     level, count = [value], 0
@@ -115,6 +131,7 @@ OWN = {
     "x-unique-by": unique_by,
     "x-references": references,
     "x-disjoint": disjoint,
+    "x-adds": adds,
     "x-max-depth": max_depth,
     "x-safe-integers": safe_integers,
     "pattern": pattern,
@@ -217,7 +234,7 @@ def test_the_check_knows_every_keyword() -> None:
             continue
         assert f"'{key}'" in CHECK, key
         if key == "not":
-            assert list(value) == ["enum"]
+            assert list(value) == ["pattern"]
         if key == "additionalProperties":
             assert value is False or isinstance(value, dict)
         if key == "$ref":
@@ -297,7 +314,13 @@ ODD: list[Any] = [
     "object",
     "session",
     "SESSIONS",
+    "PORT",
+    "DENO_KV\n",
     "constructor",
+    "/mcp/",
+    "/a/../b",
+    "https://../mcp",
+    "https://notes.example.com:99999/mcp",
     "x" * 59,
     "x" * 129,
     "/healthz",
@@ -323,6 +346,11 @@ ODD: list[Any] = [
     {"type": "object"},
     {"type": "object", "x": math.nan},
     {"type": "object", "properties": {"a": True}},
+    {"type": "object", "properties": {"session_id": {}}},
+    {"type": "object", "properties": {"toString": {}}},
+    {"type": "object", "properties": {"a": {"properties": {"toString": {}}}}},
+    {"type": "object", "required": ["valueOf"]},
+    {"LD_PRELOAD": "x"},
     {dt.date(2026, 1, 1): 1},
     {16**5000: 1},
     {(1, 2): 3},
@@ -343,6 +371,9 @@ KEYS = [
     None,
     "A",
     "__proto__",
+    "session_id",
+    "state",
+    "AWS_REGION",
 ]
 
 
@@ -479,6 +510,19 @@ def test_all_agree_how_deep_is_too_deep(levels: int) -> None:
         ),
         ({"title": "\x1b[31m\ud800"}, r'found "\u001b[31m\ud800"'),
         ({"vars": {"a b": ""}}, "a key of vars must be upper-case letters"),
+        ({"vars": {"VERCEL_URL": ""}}, 'must not be "VERCEL_URL", which is reserved for Vercel'),
+        (
+            {
+                "tools": [
+                    {
+                        "name": "a",
+                        "inputSchema": {"type": "object", "properties": {"session_id": {}}},
+                        "state": "session",
+                    }
+                ]
+            },
+            'tools[0].inputSchema.properties must not hold "session_id", which the generator adds',
+        ),
     ],
 )
 def test_what_copier_prints_helps(change: dict[str, Any], message: str) -> None:
@@ -487,6 +531,127 @@ def test_what_copier_prints_helps(change: dict[str, Any], message: str) -> None:
     (line,) = by_copier(document)
     assert message in line
     assert line.isascii() or line.isprintable()
+
+
+def minimal(**parts: Any) -> dict[str, Any]:
+    """Return the smallest manifest with something more in it."""
+    return {"name": "a", "targets": ["bun"], "tools": [], **parts}
+
+
+def with_tool(**parts: Any) -> dict[str, Any]:
+    """Return the smallest manifest with a tool."""
+    return minimal(tools=[{"name": "a", "inputSchema": {"type": "object"}, **parts}])
+
+
+@pytest.mark.parametrize("key", ["vars", "secrets"])
+@pytest.mark.parametrize("profile", profiles().values(), ids=lambda profile: profile.title)
+def test_all_refuse_the_names_that_a_platform_has_a_use_for(key: str, profile: Profile) -> None:
+    """A secret or a setting of such a name would be lost, or change how the server runs."""
+    for name in profile.reserved:
+        assert not agreed(minimal(**{key: {name.replace("*", "X1"): ""}}))
+        assert agreed(minimal(**{key: {f"MY_{name.replace('*', 'X1')}": ""}}))
+        if not name.endswith("*") and f"{name}_*" not in profile.reserved:
+            assert agreed(minimal(**{key: {f"{name}_": ""}}))
+
+
+@pytest.mark.parametrize(
+    ("url", "valid"),
+    [
+        ("https://notes.example.com/mcp", True),
+        ("https://Notes.EXAMPLE.com:65535", True),
+        ("http://localhost:1/mcp?a=b", True),
+        ("https://xn--bcher-kva.example/mcp", True),
+        ("http://127.0.0.1:8080/", True),
+        ("http://[::1]:3000/v1/mcp", True),
+        ("http://[2001:DB8::a:0:1]/mcp", True),
+        ("http://[1:2:3:4:5:6:7:8]/mcp", True),
+        ("http://[::ffff:192.0.2.1]/mcp", True),
+        ("http://[::]/mcp", True),
+        ("https://../mcp", False),
+        ("https://-/mcp", False),
+        ("https://-a.example/mcp", False),
+        ("https://a-.example/mcp", False),
+        ("https://a..example/mcp", False),
+        ("https://a_b.example/mcp", False),
+        ("https://example.com./mcp", False),
+        ("https://" + "a" * 64 + ".example/mcp", False),
+        ("https:///mcp", False),
+        ("https://256.0.0.1/mcp", False),
+        ("https://1.2.3/mcp", False),
+        ("https://01.2.3.4/mcp", False),
+        ("https://[::1/mcp", False),
+        ("https://[1::2::3]/mcp", False),
+        ("https://[1:2:3:4:5:6:7]/mcp", False),
+        ("https://[1:2:3:4:5:6:7:8:9]/mcp", False),
+        ("https://[12345::]/mcp", False),
+        ("https://[]/mcp", False),
+        ("https://a.example:0/mcp", False),
+        ("https://a.example:/mcp", False),
+        ("https://a.example:65536/mcp", False),
+        ("https://a.example:99999/mcp", False),
+        ("https://user@a.example/mcp", False),
+        ("https://a.example/mcp#x", False),
+        ("ftp://a.example/mcp", False),
+    ],
+)
+def test_all_know_a_url_that_can_be_called(url: str, valid: bool) -> None:  # noqa: FBT001 - a column of the table
+    """The host is a name or an address, the port is one that there is, and nothing secret is in it."""
+    assert agreed(minimal(target_options={"bun": {"url": url}})) == valid
+    if "[" in url and valid:
+        IPv6Address(url.partition("[")[2].partition("]")[0])
+
+
+@pytest.mark.parametrize(
+    ("path", "valid"),
+    [
+        ("/", True),
+        ("/mcp", True),
+        ("/v1/~me/mcp.json", True),
+        ("/.well-known/mcp", True),
+        ("/..a/...", True),
+        ("/" + "a" * 127, True),
+        ("/" + "a" * 128, False),
+        ("", False),
+        ("//", False),
+        ("/mcp/", False),
+        ("/a//b", False),
+        ("/.", False),
+        ("/..", False),
+        ("/a/../b", False),
+        ("/a/./b", False),
+        ("/healthz", False),
+        ("/readyz", False),
+        ("/robots.txt", False),
+        ("/robotsxtxt", True),
+        ("/api/mcp", False),
+    ],
+)
+def test_all_know_a_path_that_a_url_can_have(path: str, valid: bool) -> None:  # noqa: FBT001 - likewise
+    """What clients would resolve to another path, or what answers something else, is refused."""
+    assert agreed(minimal(transport={"path": path})) == valid
+
+
+@pytest.mark.parametrize("key", ["inputSchema", "outputSchema"])
+def test_all_refuse_a_handle_that_the_generator_adds(key: str) -> None:
+    """A session tool that declares `session_id` itself would have two of them."""
+    rules = {"type": "object", "properties": {"session_id": {"type": "string"}}}
+    assert not agreed(with_tool(**{key: rules}, state="session"))
+    assert agreed(with_tool(**{key: rules}, state="none"))
+    assert agreed(with_tool(**{key: rules}))
+    inside = {"type": "object", "properties": {"a": rules}}
+    assert agreed(with_tool(**{key: inside}, state="session"))
+
+
+@pytest.mark.parametrize("key", ["inputSchema", "outputSchema"])
+def test_all_refuse_arguments_that_every_object_has(key: str, toolchain: Toolchain) -> None:
+    """A validator in JavaScript finds them where nobody has sent them; deeper ones are left alone."""
+    script = "process.stdout.write(JSON.stringify(Object.getOwnPropertyNames(Object.prototype)))"
+    found = subprocess.run([toolchain.node, "-e", script], capture_output=True, text=True, check=True)
+    for name in json.loads(found.stdout):
+        assert not agreed(with_tool(**{key: {"type": "object", "properties": {name: {}}}})), name
+        assert not agreed(with_tool(**{key: {"type": "object", "required": [name]}})), name
+        inside = {"type": "object", "properties": {"a": {"properties": {name: {}}}}}
+        assert agreed(with_tool(**{key: inside}))
 
 
 def test_keys_that_are_no_questions_are_found() -> None:

@@ -20,7 +20,7 @@ from scaffolder.providers import Verify
 from scaffolder.serving import read_variables
 from scaffolder.toolchain import MissingError, Node
 from scaffolder.verify import Event, Outcome, Verdict, verify
-from scaffolder.workbench import ProjectError
+from scaffolder.workbench import InvalidProjectError, ProjectError
 
 # A server of both eras that does what the test says in its environment. Its first lines put a child beside it
 # that nothing but SIGKILL ends, as a careless tool would.
@@ -97,6 +97,9 @@ serve:
   headers: {x-test: "yes"}
 """
 
+# The provider of this test takes the place of a real one, so that a manifest can name it.
+TARGET = next(iter(providers.profiles()))
+
 READ_ONLY = {"readOnlyHint": True}
 TOOLS: list[dict[str, Any]] = [
     {
@@ -126,7 +129,7 @@ class Setup:
         (self.folder / "package.json").write_text("{}")
         (self.folder / "node_modules").mkdir()
         (self.folder / "own.txt").write_text("mine")
-        self.manifest({"name": "test", "targets": ["test"], "secrets": {"TOKEN": "A token."}, "tools": TOOLS})
+        self.manifest({"name": "test", "targets": [TARGET], "secrets": {"TOKEN": "A token."}, "tools": TOOLS})
         self.program("server", f"#!{sys.executable}\n{SERVER}")
         self.program(
             "checker", '#!/bin/sh\necho "checker 1.2.3 $*; $GREETING"\ncat "$HOME/../../no-such-file" ||:\n'
@@ -211,7 +214,7 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
         }
     )
     for module in (workbench, providers):
-        monkeypatch.setattr(module, "profiles", lambda: {"test": profile})
+        monkeypatch.setattr(module, "profiles", lambda: {TARGET: profile})
     monkeypatch.setattr(workbench, "find_node", lambda _: Node(Path(sys.executable), "24.0.0"))
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.5)
     return Setup(tmp_path, monkeypatch)
@@ -223,7 +226,7 @@ def test_a_project_that_is_as_it_says(setup: Setup) -> None:
     outcome = setup.verify(on_event=events.append)
     assert outcome.failure is None
     assert outcome.verdict is Verdict.PASSED
-    assert (outcome.target, outcome.runtime, outcome.runtime_version) == ("test", "Test runtime", "1.2.3")
+    assert (outcome.target, outcome.runtime, outcome.runtime_version) == (TARGET, "Test runtime", "1.2.3")
     assert outcome.tools == 4
     assert outcome.tools_hash == tools_hash([setup.listed(tool) for tool in TOOLS])
     assert outcome.calls == 3
@@ -234,7 +237,7 @@ def test_a_project_that_is_as_it_says(setup: Setup) -> None:
     assert told == [
         ("", "install", False),
         ("", "install", True),
-        *(("test", step, ended) for step in steps for ended in (False, True)),
+        *((TARGET, step, ended) for step in steps for ended in (False, True)),
     ]
     assert list(outcome.seconds) == steps
     assert all(event.passed for event in events)
@@ -442,7 +445,7 @@ def test_an_interruption_leaves_nothing(
 
 def test_targets_that_are_not_declared(setup: Setup) -> None:
     """The message names those that are."""
-    with pytest.raises(ProjectError, match="nowhere: not among the project's targets, which are test"):
+    with pytest.raises(ProjectError, match=f"nowhere: not among the project's targets, which are {TARGET}"):
         setup.verify(targets=["nowhere"])
 
 
@@ -450,9 +453,33 @@ def test_folders_that_are_no_projects(setup: Setup, tmp_path: Path) -> None:
     """Each says what is missing."""
     with pytest.raises(ProjectError, match=r"holds no mcp\.yaml"):
         verify(tmp_path)
-    setup.manifest({"name": "x", "targets": ["elsewhere"]})
-    with pytest.raises(ProjectError, match=r"declares no targets out of test"):
+    (setup.folder / "package.json").unlink()
+    with pytest.raises(ProjectError, match=r"no package\.json, so its project is not generated"):
         verify(setup.folder)
-    (setup.folder / "mcp.yaml").write_text("a: [")
-    with pytest.raises(ProjectError, match=r"is no YAML"):
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("name: x\ntargets: [elsewhere]\ntools: []\n", "unknown-value"),
+        ("a: [", "yaml-syntax"),
+        ("name: x\nversion: 2026-13-45\ntargets: [bun]\ntools: []\n", "yaml-syntax"),
+    ],
+)
+def test_a_manifest_that_is_not_valid(text: str, code: str, setup: Setup) -> None:
+    """What `check` would find is what stops it, whichever rule of YAML or of the manifest is broken."""
+    (setup.folder / "mcp.yaml").write_text(text)
+    with pytest.raises(InvalidProjectError) as caught:
         verify(setup.folder)
+    assert [found.code for found in caught.value.invalid.diagnostics] == [code]
+    assert not setup.pids.exists()
+
+
+def test_a_local_secrets_file_that_is_not_text(setup: Setup) -> None:
+    """It blocks the target and is named, without a traceback."""
+    (setup.folder / ".local").write_bytes(b"TOKEN=\xff\n")
+    outcome = setup.verify()
+    assert outcome.verdict is Verdict.BLOCKED
+    assert outcome.failure is not None
+    assert outcome.failure.message == f"{setup.folder / '.local'} is not UTF-8"
+    setup.assert_nothing_is_left()

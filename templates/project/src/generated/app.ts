@@ -35,7 +35,7 @@ export function createApp(
   );
   const paths = new Set([transport.path, ...(platform.aliases ?? [])]);
 
-  return async (request) => {
+  const route = async (request: Request) => {
     const refused = checkSource(request, platform.hosts);
     if (refused) return refused;
     const { pathname } = new URL(request.url);
@@ -44,6 +44,15 @@ export function createApp(
     if (!paths.has(pathname)) return refuse(404, -32000, "Not found.");
     if (request.method === "OPTIONS") return preflight(request);
     return allowOrigin(request, await serve(request, protocol));
+  };
+
+  return async (request) => {
+    try {
+      return await route(request);
+    } catch (error) {
+      console.error(error);
+      return refuse(500, -32603, "Internal error.");
+    }
   };
 }
 
@@ -76,22 +85,17 @@ async function serve(
   if (!isJsonContentType(request.headers.get("content-type"))) {
     return refuse(415, -32000, "Content-Type must be application/json.");
   }
-  try {
-    const read = await readRequestBody(request, transport.maxBodyBytes);
-    if (read.tooLarge) {
-      return refuse(
-        413,
-        -32000,
-        `The body is larger than ${transport.maxBodyBytes} bytes.`,
-      );
-    }
-    const body = parse(read.text);
-    if (body === undefined) return refuse(400, -32700, "Parse error.");
-    return await protocol(request, body);
-  } catch (error) {
-    console.error(error);
-    return refuse(500, -32603, "Internal error.");
+  const read = await readRequestBody(request, transport.maxBodyBytes);
+  if (read.tooLarge) {
+    return refuse(
+      413,
+      -32000,
+      `The body is larger than ${transport.maxBodyBytes} bytes.`,
+    );
   }
+  const body = parse(read.text);
+  if (body === undefined) return refuse(400, -32700, "Parse error.");
+  return protocol(request, body);
 }
 
 function parse(text: string): unknown {

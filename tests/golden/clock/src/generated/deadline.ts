@@ -12,6 +12,7 @@ export async function withDeadline<Value>(
   if (seconds === undefined) return run(signal);
   const controller = new AbortController();
   const cancel = () => controller.abort(signal.reason);
+  if (signal.aborted) cancel();
   signal.addEventListener("abort", cancel, { once: true });
   const expired = Promise.withResolvers<never>();
   const timer = setTimeout(() => {

@@ -28,9 +28,7 @@ export function checkSource(
   request: Request,
   hosts: readonly string[],
 ): Response | undefined {
-  const host = hostname(
-    `http://${request.headers.get("host") ?? new URL(request.url).host}`,
-  );
+  const host = ownHost(request);
   const allowed = [...hosts, ...transport.allowedHosts];
   if (host === undefined || !(LOCAL.has(host) || matches(host, allowed))) {
     return refuse(
@@ -78,6 +76,15 @@ export function allowOrigin(request: Request, response: Response): Response {
   );
   readable.headers.append("vary", "Origin");
   return readable;
+}
+
+// A name or an address, and a port: what URL would accept beyond it (a user, a
+// path) is no host.
+const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?$/i;
+
+function ownHost(request: Request): string | undefined {
+  const host = request.headers.get("host") ?? new URL(request.url).host;
+  return HOST.test(host) ? hostname(`http://${host}`) : undefined;
 }
 
 function hostname(url: string): string | undefined {

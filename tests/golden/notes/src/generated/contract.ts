@@ -93,7 +93,10 @@ type ToolEnv<Name extends ToolName> = Pick<
 
 export type Context<Name extends ToolName> = {
   readonly env: ToolEnv<Name>;
-  /** Aborts when the client leaves or the time of the tool is up. */
+  /**
+   * Aborts when the time of the tool is up, or a client of the 2026-07-28
+   * revision leaves; in the earlier ones, leaving cancels nothing.
+   */
   readonly signal: AbortSignal;
 } & (Declaration<Name> extends { state: "session" }
   ? { readonly session: Session }
@@ -112,28 +115,44 @@ interface Failure {
 
 interface StructuredResult<Schema> {
   structuredContent: Value<Schema>;
-  /** Left out, it is the JSON of \`structuredContent\`. */
+  /** Left out, it is the JSON of `structuredContent`. */
   content?: ContentBlock[];
   isError?: false;
 }
 
 /** A default is advice to the client: nobody fills it in, so its property stays optional. */
 type Value<Schema> =
-  Unrolled<Schema> extends infer Finite extends JSONSchema
+  Resolved<Schema> extends infer Finite extends JSONSchema
     ? FromSchema<Finite, { keepDefaultedPropertiesOptional: true }>
     : never;
 
 type Anything = Record<never, never>;
 
-/** A schema without references to what encloses them, which have no finite type: those accept anything. */
-type Unrolled<Schema, Path extends string = "#"> = Schema extends {
+/**
+ * A schema with its local references replaced by what they refer to. Inside
+ * itself a recursive one accepts anything: its type would have no end.
+ */
+type Resolved<Schema, Root = Schema, Seen = never> = Schema extends {
   readonly $ref: infer Reference extends string;
 }
-  ? `${Path}/` extends `${Reference}/${string}`
+  ? Reference extends Seen
     ? Anything
-    : Schema
+    : Reference extends `#/${infer Path}`
+      ? Resolved<At<Root, Path>, Root, Seen | Reference>
+      : Anything
   : Schema extends object
     ? {
-        [Key in keyof Schema]: Unrolled<Schema[Key], `${Path}/${Key & string}`>;
+        [Key in keyof Schema]: Key extends "$defs" | "definitions"
+          ? Schema[Key]
+          : Resolved<Schema[Key], Root, Seen>;
       }
     : Schema;
+
+/** What a JSON Pointer points to. */
+type At<Schema, Path extends string> = Path extends `${infer Key}/${infer Rest}`
+  ? Key extends keyof Schema
+    ? At<Schema[Key], Rest>
+    : Anything
+  : Path extends keyof Schema
+    ? Schema[Path]
+    : Anything;

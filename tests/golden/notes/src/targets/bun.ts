@@ -25,6 +25,8 @@ function read(name: string): string | undefined {
 const server = Bun.serve({
   hostname,
   port,
+  // Bun's error page for developers shows sources and paths.
+  development: false,
   // The default of 10 s would cut off a tool that is still at work.
   idleTimeout: 255,
   fetch: createApp({

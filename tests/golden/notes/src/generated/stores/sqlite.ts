@@ -7,8 +7,9 @@ import type { SessionStore } from "../session.ts";
 /** Sessions in a SQLite file. */
 export function sqlite(path: string): SessionStore {
   const db = new Database(path, { create: true, strict: true });
-  // Readers do not wait for a writer, and a second process waits its turn.
-  db.exec("PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000;");
+  // A second process waits its turn, for the next line too; in WAL mode
+  // readers do not wait for a writer.
+  db.exec("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL;");
   db.exec(`
     CREATE TABLE IF NOT EXISTS sessions (
       session TEXT NOT NULL,
