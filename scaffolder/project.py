@@ -71,6 +71,9 @@ def ask(destination: Path) -> Made | Occupied:
     with _template() as template:
         try:
             run_copy(str(template), destination, quiet=True, unsafe=False)
+        except KeyboardInterrupt:
+            # Copier's own carries all the answers, which nobody asked to see.
+            raise KeyboardInterrupt from None
         except CopierError as error:
             raise UserError(str(error)) from error
     files = [path for path in destination.rglob("*") if path.is_file() and ".git" not in path.parts]

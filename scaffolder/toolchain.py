@@ -242,8 +242,16 @@ def _npm(words: Sequence[str], folder: Path, node: Node, processes: Processes) -
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("w")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise MissingError(
+            f"the cache in {path.parent} cannot be written: {reason}",
+            help=["set XDG_CACHE_HOME to a folder that can"],
+        ) from error
+    with opened as lock:
         # Released by the system with the file, however this process ends.
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -13,6 +13,7 @@ from formatting import complaints
 from strategies import TRAPS
 from toolchain import Toolchain
 
+from scaffolder.faults import validate
 from scaffolder.merge import write
 from scaffolder.render import Tree, render
 
@@ -34,15 +35,19 @@ HOSTILE = list(
 
 def manifest(text: str) -> dict[str, Any]:
     """Put one text into every field that takes a free one."""
+    # A name that every JavaScript object has is refused at the root, and stays below it.
+    root: dict[str, Any] = {text: {"type": "string", "title": text, "default": text, "examples": [text]}}
+    if text in ("__proto__", "constructor"):
+        root = {}
     schema = {
         "type": "object",
         "description": text,
         "properties": {
-            text: {"type": "string", "title": text, "default": text, "examples": [text]},
+            **root,
             "choice": {"enum": [text, "other"], "const": text},
             "session": {"type": "object", "properties": {text: {"pattern": text}}},
         },
-        "required": [text],
+        "required": list(root),
     }
     annotations = {"title": text, "readOnlyHint": True}
     tool = {"title": text, "description": text, "inputSchema": schema, "annotations": annotations}
@@ -67,6 +72,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, P
     root = tmp_path_factory.mktemp("hostile")
     made = {}
     for index, text in enumerate(HOSTILE):
+        assert validate(manifest(text))[0], text
         tree = render(manifest(text))
         (root / str(index)).mkdir()
         write(root / str(index), tree)

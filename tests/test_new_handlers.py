@@ -14,7 +14,9 @@ from toolchain import Toolchain
 from scaffolder.merge import create
 from scaffolder.render import render
 
-RECURSIVE = {
+Schemas = dict[str, dict[str, Any]]
+
+RECURSIVE: Schemas = {
     "mutual": {
         "properties": {"a": {"$ref": "#/$defs/A"}},
         "$defs": {
@@ -29,7 +31,7 @@ RECURSIVE = {
     "lost": {"properties": {"a": {"$ref": "#/$defs/nowhere"}, "b": {"$ref": "https://example.com/schema"}}},
 }
 
-SIMPLE = {
+SIMPLE: Schemas = {
     "scalars": {
         "properties": {
             "text": {"type": "string", "minLength": 3},
@@ -55,7 +57,7 @@ SIMPLE = {
 }
 
 # What a sample could get wrong, or what is no sensible schema at all.
-BEYOND = {
+BEYOND: Schemas = {
     "pattern": {"properties": {"a": {"type": "string", "pattern": "^x+$"}}, "required": ["a"]},
     "all_of": {"allOf": [{"properties": {"a": {"type": "string"}}, "required": ["a"]}]},
     "undeclared": {"required": ["a"]},
@@ -77,7 +79,7 @@ BEYOND = {
 }
 
 
-def made(schemas: dict[str, dict[str, Any]], key: str, folder: Path) -> Path:
+def made(schemas: Schemas, key: str, folder: Path) -> Path:
     """Make a project with a tool for each schema."""
     declared = [
         {"name": name, "inputSchema": {"type": "object"}, key: {"type": "object", **schema}}

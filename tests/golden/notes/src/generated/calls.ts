@@ -5,12 +5,7 @@ import type { CallToolResult } from "@modelcontextprotocol/server";
 import { sessionTtlSeconds } from "./config.ts";
 import type { ToolName } from "./contract.ts";
 import { withDeadline } from "./deadline.ts";
-import {
-  type Declaration,
-  type Definition,
-  declaresHandle,
-  validate,
-} from "./definitions.ts";
+import { type Declaration, type Definition, validate } from "./definitions.ts";
 import type { Env } from "./env.ts";
 import { handlers } from "./handlers.ts";
 import { isHandle, openSession, type SessionStore } from "./session.ts";
@@ -75,7 +70,7 @@ async function callWithSession(
   sent: Arguments,
   resources: Resources,
 ): Promise<CallToolResult> {
-  const { session_id: handle, ...rest } = sent;
+  const { session_id: handle, ...args } = sent;
   if (handle !== undefined && !isHandle(handle)) {
     throw new InvalidCall(
       "session_id is not a handle of this server. Omit it to start a new session.",
@@ -86,8 +81,7 @@ async function callWithSession(
     handle ?? crypto.randomUUID(),
     sessionTtlSeconds,
   );
-  const own = declaresHandle(declaration.definition.inputSchema);
-  const result = await call(declaration, own ? sent : rest, resources, session);
+  const result = await call(declaration, args, resources, session);
   return handle === undefined ? announce(result, session.id) : result;
 }
 
@@ -107,7 +101,7 @@ function complete(
   const problem = validate(outputSchema, structuredContent);
   if (problem) throw new Error(`Invalid structuredContent: ${problem}`);
   const structured =
-    session === undefined || declaresHandle(outputSchema)
+    session === undefined
       ? structuredContent
       : { ...Object(structuredContent), session_id: session };
   return {

@@ -38,11 +38,6 @@ export function findTool(name: string): Declaration | undefined {
   return declarations.get(name);
 }
 
-/** Whether a schema has a `session_id` of its own; the generated one stays away then. */
-export function declaresHandle(schema: ObjectSchema): boolean {
-  return Object.hasOwn((schema["properties"] as object) ?? {}, "session_id");
-}
-
 /** Adds the handle to what a session tool takes and, if declared, returns. */
 function advertise({ definition, state }: Declaration): Definition {
   if (state !== "session") return definition;
@@ -55,7 +50,6 @@ function advertise({ definition, state }: Declaration): Definition {
 }
 
 function withHandle(schema: ObjectSchema): ObjectSchema {
-  if (declaresHandle(schema)) return schema;
   const properties = schema["properties"] as ObjectSchema | undefined;
   return {
     ...schema,
