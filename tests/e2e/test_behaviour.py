@@ -305,8 +305,10 @@ def test_a_handler_that_takes_too_long(endpoint: Endpoint) -> None:
     assert call(endpoint, "dawdle", ask=True).text == "Stopped after 0.5 s (max_seconds)."
 
 
-def test_a_client_that_leaves(endpoint: Endpoint) -> None:
-    """The handler hears of it by its signal, and the server goes on."""
+def test_a_client_that_leaves(endpoints: dict[str, Endpoint]) -> None:
+    """The handler hears of it by its signal, where the runtime tells, and the server goes on."""
+    # The others' local servers abort a request's signal when the response is made, or never.
+    endpoint = endpoints["bun"]
     with Client(endpoint.url, endpoint.headers, timeout=0.5) as client:
         assert client.call("linger", {}).failure is not None
     time.sleep(0.3)

@@ -98,6 +98,9 @@ function complete(
   if (outputSchema === undefined || rest.isError) {
     return { ...rest, content: content ?? [] };
   }
+  if (structuredContent === undefined) {
+    throw new Error("The tool returned no structuredContent.");
+  }
   const problem = validate(outputSchema, structuredContent);
   if (problem) throw new Error(`Invalid structuredContent: ${problem}`);
   const structured =

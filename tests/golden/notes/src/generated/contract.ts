@@ -94,8 +94,8 @@ type ToolEnv<Name extends ToolName> = Pick<
 export type Context<Name extends ToolName> = {
   readonly env: ToolEnv<Name>;
   /**
-   * Aborts when the time of the tool is up, or a client of the 2026-07-28
-   * revision leaves; in the earlier ones, leaving cancels nothing.
+   * Aborts when the time of the tool is up. When a client leaves it does so
+   * under revision 2026-07-28, where the runtime tells of it.
    */
   readonly signal: AbortSignal;
 } & (Declaration<Name> extends { state: "session" }
