@@ -50,6 +50,8 @@ def new(
     """
     from scaffolder import project  # noqa: PLC0415
 
+    if manifest and defaults:
+        raise typer.BadParameter("--manifest and --defaults exclude each other")
     asked = manifest is None and not defaults
     made = project.ask(destination) if asked else project.generate(destination, manifest)
     raise typer.Exit(console.made(made, as_json=json))
@@ -57,7 +59,7 @@ def new(
 
 @app.command()
 def check(path: ManifestPath = Path("mcp.yaml"), *, json: Json = False) -> None:
-    """Report all that is wrong with a manifest."""
+    """Report what is wrong with a manifest, all at once."""
     from scaffolder.manifest import Loaded, load  # noqa: PLC0415
     from scaffolder.rules import warnings  # noqa: PLC0415
 

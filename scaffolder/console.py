@@ -132,6 +132,8 @@ def proven(outcomes: "Sequence[Outcome]", warnings: Sequence[Diagnostic] = (), *
                 say(f"\n  What it printed:\n{_indented(outcome.failure.log)}")
             for line in outcome.failure.help:
                 say(f"  = help: {line}")
+    if code == FINE and not any(outcome.calls for outcome in outcomes):
+        say("\nNo tool was called: only those are that have `readOnlyHint: true` and `examples`.")
     if code == FINE:
         say(f"\nDeploy: see {', '.join(f'deploy/{outcome.target}.md' for outcome in outcomes)}")
     else:
@@ -167,13 +169,14 @@ def progress(*, quiet: bool) -> "Iterator[Callable[[Event], None]]":
 
 
 def _table(outcomes: "Sequence[Outcome]") -> str:
-    header = ("target", "runtime", "start", "tools", "hash", "verdict")
+    header = ("target", "runtime", "start", "tools", "calls", "hash", "verdict")
     rows = [
         (
             outcome.target,
             outcome.runtime_version or outcome.runtime,
             "" if outcome.start_ms is None else f"{outcome.start_ms:.0f} ms",
             "" if outcome.tools is None else str(outcome.tools),
+            "" if outcome.tools is None else str(outcome.calls),
             (outcome.tools_hash or "")[:SHORT_HASH],
             str(outcome.verdict),
         )

@@ -26,7 +26,8 @@ def deprecated_runtime(loaded: Loaded) -> Iterator[Diagnostic]:
         profile = profiles()[target]
         chosen = options[target].choice("runtime") if target in options else None
         deprecated = profile.runtimes[chosen].deprecated if chosen else None
-        entry = loaded.document.find(("target_options", target, "runtime"))
+        # A place costs a second reading of the file: only where there is something to say.
+        entry = loaded.document.find(("target_options", target, "runtime")) if deprecated else None
         if chosen and deprecated and entry:
             yield Diagnostic(
                 "deprecated-runtime",

@@ -108,6 +108,31 @@ def test_new_does_not_ask_without_a_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_ctrl_c_at_a_question_ends_in_a_word(tmp_path: Path) -> None:
+    """The dialogue can be left without a trace on the disk or a page of internals on the screen."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scaffolder", "new", "server"],
+        cwd=tmp_path,
+        stdin=follower,
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TERM": "xterm"},
+        start_new_session=True,
+    )
+    os.close(follower)
+    while b"server" not in os.read(leader, 4096):
+        pass
+    os.write(leader, b"\x03")
+    _, story = process.communicate(timeout=60)
+    os.close(leader)
+    assert process.returncode == 130, story
+    assert story.decode().strip().endswith("Interrupted.")
+    assert len(story) < 200
+    assert not (tmp_path / "server").exists()
+
+
+@pytest.mark.slow
 def test_new_asks_copiers_questions(tmp_path: Path) -> None:
     """On a terminal, Return to each question gives the project of the defaults."""
     leader, follower = pty.openpty()
@@ -236,6 +261,14 @@ def test_help_says_how_it_exits_and_what_it_takes(words: list[str], tmp_path: Pa
     done = run(*words, cwd=tmp_path)
     assert done.returncode == 0
     assert "Usage: mcp-scaffold" in done.stdout or "Usage: python -m scaffolder" in done.stdout
+
+
+def test_a_manifest_and_the_defaults_exclude_each_other(tmp_path: Path) -> None:
+    """Neither is taken in silence over the other."""
+    (tmp_path / "mcp.yaml").write_text(VALID)
+    done = run("new", "notes", "--defaults", "--manifest", "mcp.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert not (tmp_path / "notes").exists()
 
 
 @pytest.mark.parametrize("words", [["chekc"], ["check", "--nope"], ["verify", "--jobs", "0"]], ids=" ".join)
