@@ -99,7 +99,7 @@ def test_typescript_holds_the_text(projects: dict[str, tuple[str, Path, Tree]], 
         for tool, read in zip(expected["tools"], found["tools"], strict=True):
             definition = {key: value for key, value in tool.items() if key != "state"}
             assert read["definition"] == definition
-        assert found["server"]["info"]["title"] == text
+        assert found["server"]["info"]["title"] == (text or "notes")
         assert found["server"].get("instructions", "") == text
         assert found["env"] == {"SECRET": "set", "VARIABLE": text}
         assert found["handlers"] == ["function", "function"]
