@@ -76,13 +76,6 @@ class Packages(_Record):
     dev_dependencies: list[str] = Field(alias="devDependencies")
 
 
-class Secrets(_Record):
-    """Where a provider's tools look for secrets on the user's machine, and how one is set."""
-
-    file: str
-    command: str
-
-
 class Serve(_Record):
     """How a built target is started, and what a request to it has to carry."""
 
@@ -112,7 +105,6 @@ class Profile(_Record):
     docs: str
     entry: str
     hosts: list[str]
-    url_example: str
     default_runtime: str
     runtimes: dict[str, Runtime]
     default_plan: str
@@ -123,7 +115,7 @@ class Profile(_Record):
     tool: str | None
     dev_origin: str
     scripts: dict[str, str]
-    secrets: Secrets
+    secrets_file: str
     ignore: list[str]
     reserved: list[str]
     """Names of variables that the platform or the generated server on it has a use for; `X_*` is a prefix."""

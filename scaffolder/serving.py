@@ -155,7 +155,7 @@ def _await_answer(process: Popen[bytes], url: str, headers: Mapping[str, str]) -
 
 def _secrets(bench: Workbench, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the declared secrets with the values that the environment or the local file gives them."""
-    local = bench.project.folder / bench.profile.secrets.file
+    local = bench.project.folder / bench.profile.secrets_file
     sources = [environment, os.environ, read_variables(_text(local)) if local.is_file() else {}]
     declared = bench.project.manifest.get("secrets") or {}
     return {name: next(filter(None, (source.get(name) for source in sources)), "") for name in declared}

@@ -25,7 +25,7 @@ SECRET = [
     ".env.production.local",
     ".dev.vars",
     ".dev.vars.production",
-    *{profile.secrets.file for profile in profiles().values()},
+    *{profile.secrets_file for profile in profiles().values()},
 ]
 STATE = ["sessions.sqlite", "sessions.sqlite-wal", "sessions.sqlite-shm", ".wrangler/state/v3/kv/x.sqlite"]
 LOCAL = [".vercel/project.json", ".vercel/.env.production.local", "node_modules/x/index.js"]
@@ -77,7 +77,7 @@ def test_git_ignores_the_secrets_of_each_target(target: str, tmp_path: Path) -> 
     """Also with one target: the file that its tool reads secrets from, and not the example of it."""
     tree = render({**MANIFEST, "targets": [target]})
     create(tmp_path, tree)
-    file = profiles()[target].secrets.file
+    file = profiles()[target].secrets_file
     assert ignored(tmp_path, [file, f"{file}.example", *tree]) == {file}
     assert f"{file}.example" in tree
 

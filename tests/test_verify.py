@@ -213,7 +213,7 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
         update={
             "default_runtime": "test",
             "runtimes": {"test": runtime},
-            "secrets": some.secrets.model_copy(update={"file": ".local"}),
+            "secrets_file": ".local",
             "verify": Verify.model_validate(yaml.safe_load(VERIFY)),
         }
     )

@@ -113,7 +113,7 @@ def test_serving_every_target_at_once(project: Path) -> None:
 @pytest.mark.parametrize("target", profiles())
 def test_a_local_file_without_the_secret(target: str, project: Path) -> None:
     """The server has a value for it all the same, and the outcome says that it is none of the user's."""
-    (project / profiles()[target].secrets.file).write_text("OTHER=1\n")
+    (project / profiles()[target].secrets_file).write_text("OTHER=1\n")
     (outcome,) = verify(project, [target])
     assert outcome.failure is None
     assert outcome.placeholders == ("USERS_API_TOKEN",)
@@ -122,7 +122,7 @@ def test_a_local_file_without_the_secret(target: str, project: Path) -> None:
 @pytest.mark.parametrize("target", profiles())
 def test_a_local_file_with_the_secret(target: str, project: Path) -> None:
     """Its value is the server's, and shows in no log."""
-    (project / profiles()[target].secrets.file).write_text("USERS_API_TOKEN='a value of mine'\n")
+    (project / profiles()[target].secrets_file).write_text("USERS_API_TOKEN='a value of mine'\n")
     handler = project / "src/tools/lookup_user.ts"
     spoil(
         handler, r"// Replace this line.*", "if (env.USERS_API_TOKEN) throw new Error(env.USERS_API_TOKEN);"
