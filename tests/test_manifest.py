@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -16,9 +14,6 @@ from pydantic import ValidationError
 from scaffolder.diagnostics import Diagnostic, Severity, Span, pieces, render
 from scaffolder.manifest import Invalid, Loaded, load, parse
 from scaffolder.providers import Fact, Profile, profiles
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MANIFESTS = Path(__file__).parent / "manifests"
 VALID = sorted((MANIFESTS / "valid").glob("*.yaml"))
@@ -259,21 +254,3 @@ def test_a_fact_without_a_source_is_refused() -> None:
     assert all(isinstance(profile, Profile) for profile in profiles().values())
     with pytest.raises(ValidationError):
         Fact[int].model_validate({"value": 1})
-
-
-def test_a_valid_manifest_is_read_fast() -> None:
-    """A hundred tools cost little beside the parsing of their YAML."""
-    schema = {"type": "object", "properties": {f"p{index}": {"type": "string"} for index in range(8)}}
-    tools = [{"name": f"tool_{index}", "inputSchema": schema} for index in range(100)]
-    text = START + json.dumps({"tools": tools})[1:-1]
-    # The best of a few: the collector may go over what other tests have left behind.
-    whole = min(seconds(lambda: loaded(text)) for _ in range(4))
-    parsing = min(seconds(lambda: yaml.load(text, yaml.CSafeLoader)) for _ in range(4))
-    assert whole < 3 * parsing + 0.02
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Measure what a piece of work takes."""
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
