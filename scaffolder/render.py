@@ -5,12 +5,14 @@ The only module that knows the templates. It reads `copier.yml` and walks
 the whole of this. That both give the same bytes is a test.
 """
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +61,6 @@ def pretty(value: Any) -> str:
     return str(literals.json(value))
 
 
-def written_once() -> tuple[str, ...]:
-    """Return the patterns of the files that belong to the user after the first write."""
-    return tuple(_templates(bundle()).settings["_skip_if_exists"])
-
-
 @lru_cache(maxsize=1)
 def _templates(root: Path) -> "_Templates":
     return _Templates(root)
@@ -88,7 +85,7 @@ class _Templates:
         self.environment = Environment(  # noqa: S701 - it makes source code, not HTML
             # The expressions of copier.yml and of paths go by their own text, so that they are cached too.
             loader=ChoiceLoader([FileSystemLoader(root), FunctionLoader(_inline)]),
-            bytecode_cache=_compiled(),
+            bytecode_cache=_compiled(envops),
             extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
             auto_reload=False,
             cache_size=-1,
@@ -167,12 +164,14 @@ def _inline(name: str) -> str | None:
     return name.removeprefix(INLINE) if name.startswith(INLINE) else None
 
 
-def _compiled() -> BytecodeCache | None:
+def _compiled(envops: Mapping[str, Any]) -> BytecodeCache | None:
     """Keep compiled templates between runs: compiling is most of what a first run takes.
 
-    Jinja names an entry by its source, so that a stale one is never found.
+    Jinja tells entries apart by their source alone; what else decides how one is compiled is in the
+    name of the folder.
     """
-    folder = cache_folder("templates")
+    made_by = json.dumps([version("jinja2"), version("jinja2-ansible-filters"), envops], sort_keys=True)
+    folder = cache_folder("templates") / hashlib.sha256(made_by.encode()).hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None
