@@ -81,3 +81,11 @@ def test_readyz_names_a_missing_secret(name: str, projects: dict[str, Path]) -> 
         endpoint = contract.Endpoint(name, served.url, served.headers)
         contract.assert_healthy(endpoint)
         contract.assert_ready(endpoint, missing=["USERS_API_TOKEN"])
+
+
+def test_bun_takes_secrets_from_systemd(projects: dict[str, Path], tmp_path: Path) -> None:
+    """A file that LoadCredential hands over is the secret, whatever the environment holds."""
+    (tmp_path / "USERS_API_TOKEN").write_text("a token\n")
+    environment = {"USERS_API_TOKEN": "", "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    with serving(projects["node"], "bun", environment=environment) as served:
+        contract.assert_ready(contract.Endpoint("bun", served.url, served.headers))
