@@ -145,7 +145,7 @@ def _without_handle(declared: Tool, live: Tool) -> Tool:
     plain = dict(live)
     for key in ("inputSchema", "outputSchema"):
         mine, theirs = declared.get(key), live.get(key)
-        if not isinstance(mine, dict) or not isinstance(theirs, dict) or HANDLE in mine.get("properties", {}):
+        if not isinstance(mine, dict) or not isinstance(theirs, dict):
             continue
         properties = {name: schema for name, schema in theirs.get("properties", {}).items() if name != HANDLE}
         plain[key] = {**theirs, "properties": properties}

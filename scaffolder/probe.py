@@ -11,9 +11,11 @@ from typing import Any, Self
 import httpx
 
 from scaffolder.jsonrpc import Connection, ExchangeError, Failure, Layer, member, open_client, quote
+from scaffolder.providers import versions
 
-MODERN = "2026-07-28"
-LEGACY = "2025-11-25"
+# The newest revision of each era.
+MODERN: str = versions()["protocol_versions"]["modern"][0]
+LEGACY: str = versions()["protocol_versions"]["legacy"][0]
 
 CLIENT = {"name": "mcp-scaffold", "version": "1"}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -157,6 +157,14 @@ def _sources(value: object) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from _sources(item)
+
+
+@cache
+def versions() -> Mapping[str, Any]:
+    """Read `templates/_data/versions.yml` once: every version that is generated, installed or spoken."""
+    text = (bundle() / "templates/_data/versions.yml").read_bytes()
+    pins: Mapping[str, Any] = yaml.load(text, yaml.CSafeLoader)
+    return pins
 
 
 @cache

@@ -7,17 +7,13 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from scaffolder.bundle import bundle
 from scaffolder.diagnostics import Diagnostic, UserError
 from scaffolder.manifest import Invalid, load
 from scaffolder.processes import Processes, TimedOutError, tail
-from scaffolder.providers import Command, Profile, profiles
+from scaffolder.providers import Command, Profile, profiles, versions
 from scaffolder.rules import warnings
 from scaffolder.toolchain import QUIET, VERSION, Node, Toolbox, find_node, find_program, install_toolchain
 
@@ -169,7 +165,7 @@ def runtime_title(project: Project, target: str) -> str:
 
 def find_project_node() -> Node:
     """Find a Node that is new enough for the generated projects and for the vendors' tools."""
-    return find_node(_versions()["node"]["minimum"])
+    return find_node(versions()["node"]["minimum"])
 
 
 def equip(project: Project, target: str, node: Node, processes: Processes) -> Toolbox:
@@ -186,7 +182,7 @@ def equip(project: Project, target: str, node: Node, processes: Processes) -> To
     ]
     toolchain = None
     if wanted:
-        pins = _versions()["toolchain"]
+        pins = versions()["toolchain"]
         packages = {tool: str(pins["packages"][tool]) for tool in wanted}
         toolchain = install_toolchain(packages, pins.get("overrides", {}), node, processes)
     return Toolbox(node, project.folder, toolchain, pinned, runtime=verify.version[0])
@@ -220,11 +216,3 @@ def _files(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
                 path.parent.mkdir(parents=True)
             path.write_text(text)
         yield
-
-
-@cache
-def _versions() -> Mapping[str, Any]:
-    versions: Mapping[str, Any] = yaml.load(
-        (bundle() / "templates/_data/versions.yml").read_bytes(), yaml.CSafeLoader
-    )
-    return versions

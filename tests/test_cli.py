@@ -107,13 +107,12 @@ def test_new_does_not_ask_without_a_terminal(tmp_path: Path) -> None:
     assert not (tmp_path / "notes").exists()
 
 
-@pytest.mark.slow
-def test_ctrl_c_at_a_question_ends_in_a_word(tmp_path: Path) -> None:
-    """The dialogue can be left without a trace on the disk or a page of internals on the screen."""
+def new_on_a_terminal(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the dialogue of `new`, and return it with the other end of its terminal."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "scaffolder", "new", "server"],
-        cwd=tmp_path,
+        cwd=folder,
         stdin=follower,
         stdout=follower,
         stderr=subprocess.PIPE,
@@ -121,6 +120,13 @@ def test_ctrl_c_at_a_question_ends_in_a_word(tmp_path: Path) -> None:
         start_new_session=True,
     )
     os.close(follower)
+    return process, leader
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_a_question_ends_in_a_word(tmp_path: Path) -> None:
+    """The dialogue can be left without a trace on the disk or a page of internals on the screen."""
+    process, leader = new_on_a_terminal(tmp_path)
     while b"server" not in os.read(leader, 4096):
         pass
     os.write(leader, b"\x03")
@@ -135,17 +141,7 @@ def test_ctrl_c_at_a_question_ends_in_a_word(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_new_asks_copiers_questions(tmp_path: Path) -> None:
     """On a terminal, Return to each question gives the project of the defaults."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scaffolder", "new", "server"],
-        cwd=tmp_path,
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env={**os.environ, "TERM": "xterm"},
-        start_new_session=True,
-    )
-    os.close(follower)
+    process, leader = new_on_a_terminal(tmp_path)
     printed = b""
     while True:
         try:

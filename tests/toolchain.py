@@ -13,29 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scaffolder.toolchain import OVERRIDE
+from scaffolder.toolchain import QUIET as PROGRAM_QUIET
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PACKAGE_JSON = Path(__file__).with_name("toolchain") / "package.json"
 
-# A developer's shortcut: a folder whose node_modules holds these versions already. Nothing is installed then.
-OVERRIDE = "MCP_SCAFFOLD_TOOLCHAIN"
-
 # Nothing that a test runs may call home, look for updates or ask a question.
 QUIET: Mapping[str, str] = {
+    **PROGRAM_QUIET,
     "CI": "1",
-    "NO_COLOR": "1",
-    "DO_NOT_TRACK": "1",
-    "NO_UPDATE_NOTIFIER": "1",
     "WRANGLER_SEND_METRICS": "false",
     "CLOUDFLARE_CF_FETCH_ENABLED": "false",
     "DENO_NO_UPDATE_CHECK": "1",
     "DENO_NO_PROMPT": "1",
     "VERCEL_TELEMETRY_DISABLED": "1",
-    "npm_config_audit": "false",
-    "npm_config_fund": "false",
-    "npm_config_update_notifier": "false",
-    "npm_config_loglevel": "error",
 }
 
 # How a machine reaches its registry is its own business, and all that tools need of its environment.
