@@ -34,6 +34,12 @@ _IN_WORDS = {
     "model_type": "object",
 }
 
+# What is asked for by name, and why it is no choice.
+_NO_CHOICE = dict.fromkeys(
+    ("websocket", "websockets", "ws", "wss"),
+    "a WebSocket is not a transport of MCP, and no edge keeps one open",
+)
+
 
 def explain(document: Document, schema: Schema, faults: Iterable[Fault]) -> list[Diagnostic]:
     """Turn faults into diagnostics, leaving out those that another one explains."""
@@ -143,7 +149,7 @@ def _not_one_of(finding: Finding) -> Diagnostic:
         f"{finding.name} must be {either(allowed)}, found {found(finding.node, value)}",
         finding.span(),
         label or None,
-        None if len(allowed) > 1 else _advice(rules),
+        _NO_CHOICE.get(str(value).lower()) or (None if len(allowed) > 1 else _advice(rules)),
     )
 
 

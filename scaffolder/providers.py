@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -43,10 +43,16 @@ class Runtime(_Record):
     """What runs the code of a target, and how long it may take to answer."""
 
     title: str
+    process: Fact[Literal["isolate", "instance", "function", "server"]]
     cold_start_ms: Range
     timeout_ms: Fact[int]
     down_ms: Fact[int]
     deprecated: Fact[str] | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Whether one process serves all requests, with its memory, its files and its network."""
+        return self.process.value == "server"
 
 
 class Plan(_Record):
@@ -62,7 +68,8 @@ class Store(_Record):
     """Where a provider keeps sessions."""
 
     title: str
-    consistency: str
+    consistency: Literal["strong", "eventual"]
+    consistency_source: str
     value_bytes: Fact[int]
     minimum_ttl_seconds: Fact[int]
     variables: list[str]
@@ -117,6 +124,8 @@ class Profile(_Record):
     scripts: dict[str, str]
     secrets_file: str
     ignore: list[str]
+    identity: dict[str, dict[str, str]]
+    """For each file, the lists of objects in it (dotted) and the key that tells their elements apart."""
     reserved: list[str]
     """Names of variables that the platform or the generated server on it has a use for; `X_*` is a prefix."""
     verify: Verify
@@ -134,13 +143,72 @@ class Profile(_Record):
         return {"runtime": list(self.runtimes)} if len(self.runtimes) > 1 else {}
 
 
-class _Facts(_Record):
+class Edge(_Record):
+    """Where what comes and goes with the requests is no longer enough."""
+
+    call_seconds: Fact[int]
+    memory_mb: Fact[int]
+
+
+class Registry(_Record):
+    """What a public list of servers asks of an entry."""
+
+    title: str
+    description_characters: Fact[int]
+
+
+class ClientNames(_Record):
+    """What a client calls a tool, and how long that may be."""
+
+    title: str
+    form: str
+    characters: Fact[int]
+
+
+class ClientAlphabet(_Record):
+    """The characters that a client takes in the name of a tool, as a set of a regular expression."""
+
+    title: str
+    characters: Fact[str]
+
+
+class ClientTexts(_Record):
+    """How much of a description a client reads."""
+
+    title: str
+    characters: Fact[int]
+
+
+class ClientSchemas(_Record):
+    """The keywords that the API behind a client refuses at the root of an input schema."""
+
+    title: str
+    refused: Fact[list[str]]
+
+
+class Clients(_Record):
+    """What common clients make of a server, beyond what the protocol says."""
+
+    names: list[ClientNames]
+    alphabets: list[ClientAlphabet]
+    texts: list[ClientTexts]
+    schemas: list[ClientSchemas]
+    tools: Fact[int]
+    call_seconds: Fact[int]
+
+
+class Facts(_Record):
+    """All that `providers.yml` knows: of the providers, and of those who call what is deployed there."""
+
     sources: dict[str, Source]
+    edge: Edge
+    registry: Registry
+    clients: Clients
     providers: dict[str, Profile]
 
     @model_validator(mode="after")
     def _sources_exist(self) -> Self:
-        unknown = {source for source in _sources(self.providers) if source not in self.sources}
+        unknown = {source for source in _sources(self) if source not in self.sources}
         if unknown:
             message = f"facts name sources that are not listed: {', '.join(sorted(unknown))}"
             raise ValueError(message)
@@ -152,10 +220,15 @@ def _sources(value: object) -> Iterator[str]:
     if isinstance(value, (Fact, Range)):
         yield value.source
     elif isinstance(value, BaseModel):
+        if isinstance(value, Store):
+            yield value.consistency_source
         for _, field in value:
             yield from _sources(field)
     elif isinstance(value, Mapping):
         for item in value.values():
+            yield from _sources(item)
+    elif isinstance(value, list):
+        for item in value:
             yield from _sources(item)
 
 
@@ -168,7 +241,12 @@ def versions() -> Mapping[str, Any]:
 
 
 @cache
-def profiles() -> Mapping[str, Profile]:
-    """Read the profiles once, by provider, in the order of the file."""
+def facts() -> Facts:
+    """Read `templates/_data/providers.yml` once."""
     text = (bundle() / "templates/_data/providers.yml").read_bytes()
-    return _Facts.model_validate(yaml.load(text, yaml.CSafeLoader)).providers
+    return Facts.model_validate(yaml.load(text, yaml.CSafeLoader))
+
+
+def profiles() -> Mapping[str, Profile]:
+    """Give the profiles by provider, in the order of the file."""
+    return facts().providers
