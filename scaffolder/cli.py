@@ -6,7 +6,7 @@ Imports stand inside the commands: `--help` and a refused argument cost no more 
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -30,6 +30,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+adding = typer.Typer(help="Add a tool or a target to the manifest, and regenerate.", no_args_is_help=True)
+removing = typer.Typer(
+    help="Remove a tool or a target from the manifest, and regenerate.", no_args_is_help=True
+)
+app.add_typer(adding, name="add")
+app.add_typer(removing, name="remove")
+
+Project = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.", show_default=True)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, also on failure.")]
 ManifestPath = Annotated[Path, typer.Argument(help="The manifest.", show_default=True)]
 
@@ -48,24 +56,38 @@ def new(
 
     From a manifest, from the defaults, or from your answers to a few questions.
     """
-    from scaffolder import project  # noqa: PLC0415
+    from scaffolder import project, project_report  # noqa: PLC0415
 
     if manifest and defaults:
         raise typer.BadParameter("--manifest and --defaults exclude each other")
     asked = manifest is None and not defaults
     made = project.ask(destination) if asked else project.generate(destination, manifest)
-    raise typer.Exit(console.made(made, as_json=json))
+    raise typer.Exit(project_report.made(made, as_json=json))
 
 
 @app.command()
-def check(path: ManifestPath = Path("mcp.yaml"), *, json: Json = False) -> None:
-    """Report what is wrong with a manifest, all at once."""
+def check(
+    path: ManifestPath = Path("mcp.yaml"),
+    *,
+    explain: Annotated[
+        str | None, typer.Option("--explain", metavar="CODE", help="Print what a code is about.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on a warning too.")] = False,
+    json: Json = False,
+) -> None:
+    """Report what is wrong with a manifest, and what is unwise, all at once."""
+    from scaffolder import manifest_report  # noqa: PLC0415
     from scaffolder.manifest import Loaded, load  # noqa: PLC0415
     from scaffolder.rules import warnings  # noqa: PLC0415
 
+    if explain is not None:
+        from scaffolder.pages import explained  # noqa: PLC0415
+
+        raise typer.Exit(manifest_report.explained(explained(explain), as_json=json))
+    tidy(path.parent)
     outcome = load(path)
     found = warnings(outcome) if isinstance(outcome, Loaded) else ()
-    raise typer.Exit(console.judged(path, outcome, found, as_json=json))
+    raise typer.Exit(manifest_report.judged(path, outcome, found, strict=strict, as_json=json))
 
 
 @app.command()
@@ -91,16 +113,133 @@ def verify(
     Checks the types, builds, starts and calls each target as a client does, and compares what it
     lists with the manifest.
     """
+    from scaffolder import manifest_report, verify_report  # noqa: PLC0415
     from scaffolder.verify import verify_project  # noqa: PLC0415
     from scaffolder.workbench import InvalidProjectError, open_project  # noqa: PLC0415
 
+    tidy(project)
     try:
         opened = open_project(project)
     except InvalidProjectError as error:
-        raise typer.Exit(console.refused("verify", error.invalid, as_json=json)) from error
-    with console.progress(quiet=json) as listener:
+        raise typer.Exit(manifest_report.refused("verify", error.invalid, as_json=json)) from error
+    with verify_report.progress(quiet=json) as listener:
         outcomes = verify_project(opened, target, jobs=jobs, on_event=listener)
-    raise typer.Exit(console.proven(outcomes, opened.warnings, as_json=json))
+    raise typer.Exit(verify_report.proven(outcomes, opened.warnings, as_json=json))
+
+
+@app.command("regenerate")
+def regenerate_project(
+    project: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if something would change.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Regenerate at every change of mcp.yaml.")] = False,
+    restore: Annotated[
+        list[str] | None,
+        typer.Option("--restore", metavar="FILE", help="Bring a deleted file back; may be repeated."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Bring a project up to date with its mcp.yaml, and keep every edit.
+
+    Files that you have changed are merged. Where you and the generator changed the same, yours stays, the
+    other side is laid beside it as FILE.mcp-new, and the exit status is 1.
+    """
+    from scaffolder import project_report  # noqa: PLC0415
+    from scaffolder.regenerate import regenerate  # noqa: PLC0415
+
+    if watch and (check or diff or restore):
+        raise typer.BadParameter("--watch cannot be combined with --check, --diff and --restore")
+    if watch:
+        from scaffolder.watch import watch as follow  # noqa: PLC0415
+
+        follow(project, project_report.follower(project, as_json=json))
+        return
+    done = regenerate(
+        project, write=not (check or diff), restore=restore or (), on_recovery=project_report.recovered
+    )
+    raise typer.Exit(project_report.regenerated("regenerate", done, strict=check, diff=diff, as_json=json))
+
+
+@adding.command("tool")
+def add_tool(
+    name: Annotated[str, typer.Argument(help="The name that clients call it by.")],
+    *,
+    description: Annotated[
+        str | None, typer.Option(help="What it does, for the model that calls it.")
+    ] = None,
+    session: Annotated[bool, typer.Option("--session", help="It keeps state between calls.")] = False,
+    secret: Annotated[
+        list[str] | None, typer.Option(help="A declared secret that it reads; may be repeated.")
+    ] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="How long a call may take.")] = None,
+    project: Project = Path(),
+    json: Json = False,
+) -> None:
+    """Add a tool without arguments, and its handler."""
+    from scaffolder import amend  # noqa: PLC0415
+
+    tool = amend.new_tool(
+        name, description=description, session=session, secrets=secret or (), max_seconds=max_seconds
+    )
+    amended("add", project, lambda text: amend.add_tool(text, tool), as_json=json)
+
+
+@adding.command("target")
+def add_target(
+    name: Annotated[str, typer.Argument(help="The runtime.")],
+    *,
+    project: Project = Path(),
+    json: Json = False,
+) -> None:
+    """Add a target, and its files."""
+    from scaffolder import amend  # noqa: PLC0415
+
+    amended("add", project, lambda text: amend.add_target(text, name), as_json=json)
+
+
+@removing.command("tool")
+def remove_tool(
+    name: Annotated[str, typer.Argument(help="The tool.")], *, project: Project = Path(), json: Json = False
+) -> None:
+    """Remove a tool, and its handler unless you have changed that."""
+    from scaffolder import amend  # noqa: PLC0415
+
+    amended("remove", project, lambda text: amend.remove_tool(text, name), as_json=json)
+
+
+@removing.command("target")
+def remove_target(
+    name: Annotated[str, typer.Argument(help="The target.")], *, project: Project = Path(), json: Json = False
+) -> None:
+    """Remove a target with its options, and those of its files that you have not changed."""
+    from scaffolder import amend  # noqa: PLC0415
+
+    amended("remove", project, lambda text: amend.remove_target(text, name), as_json=json)
+
+
+def amended(command: str, project: Path, edit: Callable[[str], str], *, as_json: bool) -> NoReturn:
+    """Edit a project's manifest, regenerate, and exit."""
+    from scaffolder import project_report  # noqa: PLC0415
+    from scaffolder.regenerate import regenerate  # noqa: PLC0415
+
+    done = regenerate(project, amend=edit, on_recovery=project_report.recovered)
+    raise typer.Exit(project_report.regenerated(command, done, as_json=as_json))
+
+
+def tidy(project: Path) -> None:
+    """Finish what an interrupted run has left, before anything of it is read."""
+    from scaffolder.fresh import PENDING  # noqa: PLC0415
+
+    if (project / PENDING).exists():
+        from scaffolder.journal import locked, recover  # noqa: PLC0415
+        from scaffolder.project_report import recovered  # noqa: PLC0415
+
+        with locked(project):
+            if outcome := recover(project):
+                recovered(outcome)
 
 
 def fail(message: str, advice: Sequence[str] = ()) -> NoReturn:

@@ -253,6 +253,11 @@ class Tool(_Part):
     max_seconds: Maybe[Annotated[float, Field(gt=0, le=86_400)]] = Field(
         default=None, description="How long a call may take.", examples=[5]
     )
+    renamed_from: Maybe[ToolName] = Field(
+        default=None,
+        description="The name that it had before, from which `regenerate` carries its handler over.",
+        examples=["find_user"],
+    )
 
 
 class Manifest(_Part):

@@ -90,6 +90,8 @@ class Document:
     data: Any
     suspicious: bool = False
     """Whether the text deserves a closer look, since the data may not be what the user meant."""
+    tree: yaml.Node | None = None
+    """The tree that the data was made from, unless that is no longer all that was written."""
 
     @cached_property
     def lines(self) -> list[str]:
@@ -99,7 +101,7 @@ class Document:
     @cached_property
     def root(self) -> yaml.Node | None:
         """The tree that was written: every key, anchor and quotation mark of it."""
-        node: yaml.Node | None = yaml.compose(self.text, yaml.CSafeLoader)
+        node: yaml.Node | None = self.tree or yaml.compose(self.text, yaml.CSafeLoader)
         return node
 
     def find(self, place: tuple[str | int, ...]) -> Entry | None:
@@ -142,19 +144,22 @@ def read(file: str, text: str) -> Document:
     shares = bool(_ANCHOR.search(text))
     try:
         node = loader.get_single_node()
-        data = _construct(loader, node, shares=shares) if node else None
+        data, untouched = _construct(loader, node, shares=shares) if node else (None, False)
     finally:
         loader.dispose()
     suspicious = shares or loader.lost_keys or bool(EXPONENT.search(text))
-    return Document(file, text, data, suspicious)
+    return Document(file, text, data, suspicious, node if untouched else None)
 
 
-def _construct(loader: _Loader, node: yaml.Node, *, shares: bool) -> Any:
-    """Construct a document; one that may share parts of itself is left to PyYAML."""
+def _construct(loader: _Loader, node: yaml.Node, *, shares: bool) -> tuple[Any, bool]:
+    """Construct a document, and tell whether its tree is still what was written.
+
+    One that may share parts of itself is left to PyYAML, which copies what is merged into the tree.
+    """
     if not shares:
         with suppress(_NotPlainError):
-            return loader.construct_plain(node)
-    return loader.construct_document(node)
+            return loader.construct_plain(node), True
+    return loader.construct_document(node), False
 
 
 def children(node: yaml.Node) -> list[yaml.Node]:

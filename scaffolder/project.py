@@ -1,6 +1,5 @@
 """Make a new project: from a manifest, from the defaults, or from answers to Copier's questions."""
 
-import json
 import shutil
 import sys
 import tempfile
@@ -9,15 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from scaffolder.baseline import BASELINE, MANIFEST, SNAPSHOT, dump, first, remembered
 from scaffolder.bundle import bundle
 from scaffolder.diagnostics import Diagnostic, UserError
+from scaffolder.fresh import remember
 from scaffolder.manifest import Invalid, load
-from scaffolder.merge import Occupied, create, occupied
-from scaffolder.render import Tree, render
+from scaffolder.providers import versions
+from scaffolder.render import Tree, render, written_once
 from scaffolder.rules import warnings
-
-MANIFEST = "mcp.yaml"
-SNAPSHOT = ".mcp-scaffold/manifest.jsonl"
+from scaffolder.writing import Occupied, create, occupied, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,8 @@ def generate(destination: Path, manifest: Path | None) -> Made | Invalid | Occup
         tree = {**render(loaded.raw, skip=frozenset({MANIFEST})), MANIFEST: text}
     # A manifest may wait in its project's folder already.
     keep = [manifest.name] if manifest and manifest.resolve().parent == destination.resolve() else []
-    return create(destination, tree, keep=keep) or _made(destination, tree, found)
+    occupied = create(destination, {**tree, **_baseline(tree)}, keep=keep)
+    return occupied or _made(destination, tree, found)
 
 
 def ask(destination: Path) -> Made | Occupied:
@@ -77,7 +77,9 @@ def ask(destination: Path) -> Made | Occupied:
         except CopierError as error:
             raise UserError(str(error)) from error
     files = [path for path in destination.rglob("*") if path.is_file() and ".git" not in path.parts]
-    return _made(destination, {path.relative_to(destination).as_posix(): path.read_bytes() for path in files})
+    tree = {path.relative_to(destination).as_posix(): path.read_bytes() for path in files}
+    write(destination, _baseline(tree))
+    return _made(destination, tree)
 
 
 @contextmanager
@@ -93,8 +95,13 @@ def _template() -> Iterator[Path]:
         yield Path(copy)
 
 
+def _baseline(tree: Tree) -> Tree:
+    """Note what was generated, for the regenerations to come."""
+    return {BASELINE: dump(first(versions()["generator"], tree, written_once))}
+
+
 def _made(destination: Path, tree: Tree, found: tuple[Diagnostic, ...] = ()) -> Made:
-    lines = [json.loads(line) for line in tree[SNAPSHOT].splitlines()]
-    targets = next(line["targets"] for line in lines if "targets" in line)
-    tools = tuple(line["tool"]["name"] for line in lines if "tool" in line)
-    return Made(destination, len(tree), tuple(targets), tools, found)
+    remember(destination, ())
+    _, manifest = remembered(tree[SNAPSHOT])
+    tools = tuple(tool["name"] for tool in manifest["tools"])
+    return Made(destination, len(tree) + 1, tuple(manifest["targets"]), tools, found)

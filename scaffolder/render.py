@@ -5,13 +5,14 @@ The only module that knows the templates. It reads `copier.yml` and walks
 the whole of this. That both give the same bytes is a test.
 """
 
+import fnmatch
 import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,22 @@ from scaffolder.cache import cache_folder
 
 SUFFIX = ".jinja"
 INLINE = "inline:"
+LITERALS = "templates/_lib/literals.jinja"
 
 Tree = dict[str, bytes]
 """The files of a project: POSIX path from its root -> content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a file comes from: the template, and what renders it."""
+
+    template: str
+    content: Callable[[], bytes]
+
+
+Outline = dict[str, Source]
+"""The files that a project would have, none of them rendered yet: POSIX path from its root -> source."""
 
 type_parsers: Mapping[str, Callable[[str], Any]] = {
     "str": str,
@@ -52,12 +66,23 @@ def render(manifest: Mapping[str, Any], *, skip: frozenset[str] = frozenset()) -
 
     Paths in `skip` are left out without being rendered.
     """
-    return _templates(bundle()).render(manifest, skip)
+    files = outline(manifest)
+    return {path: source.content() for path, source in files.items() if path not in skip}
+
+
+def outline(manifest: Mapping[str, Any]) -> Outline:
+    """Name the files of a valid manifest, and render each when it is asked for."""
+    return _templates(bundle()).outline(manifest)
+
+
+def written_once(path: str) -> bool:
+    """Tell whether a file is the user's after it was first written, as `copier.yml` says."""
+    return _templates(bundle()).written_once.fullmatch(path) is not None
 
 
 def pretty(value: Any) -> str:
     """Print a JSON value as the templates do, which is as the formatter wants it."""
-    literals: Any = _templates(bundle()).environment.get_template("templates/_lib/literals.jinja").module
+    literals: Any = _templates(bundle()).environment.get_template(LITERALS).module
     return str(literals.json(value))
 
 
@@ -91,9 +116,15 @@ class _Templates:
             cache_size=-1,
             **{**envops, "undefined": StrictUndefined},
         )
+        # A process that renders again, since a manifest is being edited, prints mostly what it did before.
+        literals = self.environment.get_template(LITERALS).module
+        for macro in ("json", "ts"):
+            setattr(literals, macro, _remembering(getattr(literals, macro)))
         self.questions = {
             name: question for name, question in self.settings.items() if not name.startswith("_")
         }
+        once = "|".join(fnmatch.translate(pattern) for pattern in self.settings["_skip_if_exists"])
+        self.written_once = re.compile(once)
         project = root / self.settings["_subdirectory"]
         self.files = [
             (tuple(self._part(part) for part in self._target(path, project).parts), path)
@@ -101,14 +132,16 @@ class _Templates:
             if path.is_file()
         ]
 
-    def render(self, manifest: Mapping[str, Any], skip: frozenset[str]) -> Tree:
+    def outline(self, manifest: Mapping[str, Any]) -> Outline:
         context = self._answers(manifest)
-        tree: Tree = {}
-        for parts, source in self.files:
-            for path, extra in _paths(parts, context):
-                if path not in skip:
-                    tree[path] = self._content(source, {**context, **extra} if extra else context)
-        return tree
+        return {
+            path: Source(
+                template.as_posix(),
+                partial(self._content, template, {**context, **extra} if extra else context),
+            )
+            for parts, template in self.files
+            for path, extra in _paths(parts, context)
+        }
 
     def _answers(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Answer the questions from the manifest, and work out the computed answers."""
@@ -157,6 +190,19 @@ class _Templates:
     def _target(path: Path, project: Path) -> Path:
         relative = path.relative_to(project)
         return relative.with_suffix("") if relative.suffix == SUFFIX else relative
+
+
+def _remembering(macro: Callable[..., str]) -> Callable[..., str]:
+    """Call a macro that depends on nothing but its arguments once for the same ones."""
+    known: dict[str, str] = {}
+
+    def call(*arguments: Any, **options: Any) -> str:
+        key = json.dumps([arguments, options])
+        if key not in known:
+            known[key] = macro(*arguments, **options)
+        return known[key]
+
+    return call
 
 
 def _inline(name: str) -> str | None:

@@ -12,13 +12,18 @@ from typing import Any
 
 import pytest
 
-from scaffolder import console
+from scaffolder import verify_report
+from scaffolder.baseline import BASELINE
+from scaffolder.baseline import load as load_baseline
 from scaffolder.diagnostics import Diagnostic, Severity
 from scaffolder.render import render
 from scaffolder.verify import Outcome
 
-VALID = "name: notes\ntargets: [deno]\ntools: []\n"
-DEPRECATED = "name: notes\ntargets: [vercel]\ntarget_options:\n  vercel: { runtime: edge }\ntools: []\n"
+VALID = "name: notes\ntargets: [deno]\ntools: []\ndescription: Notes.\n"
+DEPRECATED = (
+    "name: notes\ntargets: [vercel]\ntarget_options:\n  vercel: { runtime: edge }\ntools: []\n"
+    "description: Notes.\n"
+)
 COMMANDS = ("new", "check", "schema", "verify")
 
 
@@ -44,15 +49,24 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
+def generated(project: Path) -> dict[str, bytes]:
+    """Read the files that the templates make, which is all but the note of what they made."""
+    found = files(project)
+    baseline = load_baseline(found.pop(BASELINE))
+    assert baseline.files == {path: content for path, content in found.items() if path in baseline.files}
+    assert {*baseline.files, *baseline.written_once, "mcp.yaml"} == found.keys()
+    return found
+
+
 def test_new_makes_a_project_from_a_manifest(tmp_path: Path) -> None:
     """The manifest becomes the project's, comments and all; the rest is rendered from it."""
     (tmp_path / "mine.yaml").write_text(f"# mine\n{VALID}")
     done = run("new", "notes", "--manifest", "mine.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    expected = render({"name": "notes", "targets": ["deno"], "tools": []})
+    expected = render({"name": "notes", "targets": ["deno"], "tools": [], "description": "Notes."})
     expected["mcp.yaml"] = f"# mine\n{VALID}".encode()
-    assert files(tmp_path / "notes") == expected
-    assert done.stdout == f"Made notes: {len(expected)} files for deno.\n"
+    assert generated(tmp_path / "notes") == expected
+    assert done.stdout == f"Made notes: {len(expected) + 1} files for deno.\n"
     assert "cd notes" in done.stderr
     assert "mcp-scaffold verify" in done.stderr
 
@@ -68,7 +82,7 @@ def test_new_reads_the_manifest_once(tmp_path: Path) -> None:
 def test_new_with_defaults_asks_nothing(tmp_path: Path) -> None:
     """The defaults are those of the questions."""
     assert run("new", "server", "--defaults", cwd=tmp_path).returncode == 0
-    assert files(tmp_path / "server") == render({})
+    assert generated(tmp_path / "server") == render({})
 
 
 def test_new_works_where_the_manifest_is(tmp_path: Path) -> None:
@@ -158,7 +172,7 @@ def test_new_asks_copiers_questions(tmp_path: Path) -> None:
             os.write(leader, b"\r")
     os.close(leader)
     assert process.wait(60) == 0, printed.decode(errors="replace")
-    assert files(tmp_path / "server") == render({})
+    assert generated(tmp_path / "server") == render({})
 
 
 def test_check_accepts_a_valid_manifest(tmp_path: Path) -> None:
@@ -205,13 +219,13 @@ def test_verify_points_at_the_guides(capsys: pytest.CaptureFixture[str]) -> None
     """What comes next is a page to read for each target, not a command to run blindly."""
     warning = Diagnostic("some-rule", "a message", severity=Severity.WARNING)
     outcomes = [Outcome("deno", "Deno"), Outcome("bun", "Bun")]
-    assert console.proven(outcomes, [warning], as_json=False) == 0
+    assert verify_report.proven(outcomes, [warning], as_json=False) == 0
     printed = capsys.readouterr().err
     assert "warning[some-rule]: a message" in printed
     assert printed.endswith("\nDeploy: see deploy/deno.md, deploy/bun.md\n")
     tree = render({"name": "notes", "targets": ["deno", "bun"], "tools": []})
     assert {"deploy/deno.md", "deploy/bun.md"} <= tree.keys()
-    assert console.proven(outcomes, [warning], as_json=True) == 0
+    assert verify_report.proven(outcomes, [warning], as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["diagnostics"] == [warning.as_json()]
 
 
@@ -335,4 +349,4 @@ def test_the_wheel_is_enough(tmp_path: Path) -> None:
             [program, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-    assert files(folder / "server") == render({})
+    assert generated(folder / "server") == render({})

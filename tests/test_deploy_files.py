@@ -7,8 +7,8 @@ import pytest
 from debian import program
 from strategies import TRAPS
 
-from scaffolder.merge import write
 from scaffolder.render import render
+from scaffolder.writing import write
 
 GOLDEN = Path(__file__).parent / "golden/notes/deploy/bun"
 

@@ -16,8 +16,8 @@ from formatting import complaints
 from toolchain import Toolchain
 
 from scaffolder.manifest import Loaded, load
-from scaffolder.merge import write
 from scaffolder.render import Tree, render
+from scaffolder.writing import write
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"

@@ -14,8 +14,8 @@ from strategies import TRAPS
 from toolchain import Toolchain
 
 from scaffolder.faults import validate
-from scaffolder.merge import write
 from scaffolder.render import Tree, render
+from scaffolder.writing import write
 
 # Every ASCII character by itself, in the middle and at both ends; the traps, alone and in pairs.
 SPECIAL = [chr(code) for code in range(128)] + list(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scaffolder.merge import create
 from scaffolder.providers import profiles
 from scaffolder.render import Tree, render
+from scaffolder.writing import create
 
 MANIFEST = {
     "name": "notes",

@@ -11,8 +11,8 @@ from formatting import complaints
 from test_real_servers import SERVERS, tools
 from toolchain import Toolchain
 
-from scaffolder.merge import create
 from scaffolder.render import render
+from scaffolder.writing import create
 
 Schemas = dict[str, dict[str, Any]]
 

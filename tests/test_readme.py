@@ -12,8 +12,8 @@ import yaml
 from toolchain import Toolchain
 
 from scaffolder.manifest import Loaded, parse
-from scaffolder.merge import create
 from scaffolder.render import render
+from scaffolder.writing import create
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

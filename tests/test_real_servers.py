@@ -11,8 +11,8 @@ from toolchain import Toolchain
 
 from scaffolder.hashing import definitions_hash, tools_hash
 from scaffolder.manifest import Loaded, load
-from scaffolder.merge import create
 from scaffolder.render import render
+from scaffolder.writing import create
 
 SERVERS = sorted((Path(__file__).parent / "real_servers").glob("*.json"))
 

@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.generate import SIZES, manifest
 from toolchain import Toolchain, prepare
 
-from scaffolder.merge import create
 from scaffolder.render import render
+from scaffolder.writing import create
 
 
 def measure(tools: int, calls: int, scratch: Path, toolchain: Toolchain) -> dict[str, float]:

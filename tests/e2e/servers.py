@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scaffolder.merge import create
 from scaffolder.render import render
 from scaffolder.serving import serving
+from scaffolder.writing import create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -13,12 +13,12 @@ from toolchain import Toolchain
 
 from scaffolder.hashing import tools_hash
 from scaffolder.manifest import Loaded, load
-from scaffolder.merge import create
 from scaffolder.probe import probe
 from scaffolder.providers import profiles
 from scaffolder.render import render
 from scaffolder.serving import serving
 from scaffolder.verify import Outcome, Verdict, verify
+from scaffolder.writing import create
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scaffolder.merge import create
+from scaffolder.writing import create
 
 TREE = {"a.txt": b"a", "b/c.txt": b"c", "d.txt": b"d"}
 

@@ -1,0 +1,77 @@
+"""What a regeneration is going to do, as values: a change for each file, and the writes that make it so."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from scaffolder.baseline import Baseline
+from scaffolder.three_way import Conflict
+
+
+class Verb(StrEnum):
+    """What happens to a file."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    MERGED = "merged"
+    RENAMED = "renamed"
+    DELETED = "deleted"
+    KEPT = "kept"
+    CONFLICT = "conflict"
+    UNRESOLVED = "unresolved"
+
+
+TROUBLE = frozenset({Verb.CONFLICT, Verb.UNRESOLVED})
+"""What a person has to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to one file; `before` and `after` are its content, None where there is none."""
+
+    verb: Verb
+    path: str
+    note: str = ""
+    before: bytes | None = None
+    after: bytes | None = None
+    source: str | None = None
+    """The path that a renamed file had."""
+    beside: str | None = None
+    """The file that holds the generated side of a conflict."""
+    conflicts: tuple[Conflict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A file to be written where `before`, a SHA-256, still lies; None where nothing does."""
+
+    path: str
+    content: bytes
+    before: str | None
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """A file to be deleted, if it still has this SHA-256."""
+
+    path: str
+    before: str
+
+
+Operation = Write | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a regeneration does."""
+
+    changes: tuple[Change, ...]
+    operations: tuple[Operation, ...]
+    baseline: Baseline
+    pending: tuple[str, ...] = ()
+    """Files that the next run has to look at again, even if nothing that is generated has changed."""
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether a person has to look at something."""
+        return any(change.verb in TROUBLE for change in self.changes)

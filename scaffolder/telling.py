@@ -1,0 +1,119 @@
+"""Tell of a regeneration: what happened to each file, where a person has to decide, and the diff."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from scaffolder.plan import Change, Verb
+
+# What a verb is called before it has happened.
+PLANNED: Mapping[Verb, str] = {
+    Verb.CREATED: "create",
+    Verb.UPDATED: "update",
+    Verb.MERGED: "merge",
+    Verb.RENAMED: "rename",
+    Verb.DELETED: "delete",
+    Verb.KEPT: "keep",
+}
+
+WIDEST = 200
+"""Longer texts of a conflict are cut: the files have the whole of them."""
+
+
+def listing(changes: Sequence[Change], *, planned: bool) -> str:
+    """List the changes, a line each."""
+    words = [PLANNED.get(change.verb, change.verb) if planned else change.verb for change in changes]
+    width = max(map(len, words), default=0)
+    return "\n".join(
+        f"{word:{width}}  {f'{change.source} -> ' if change.source else ''}{change.path}"
+        + (f" ({change.note})" if change.note else "")
+        for word, change in zip(words, changes, strict=True)
+    )
+
+
+def summary(changes: Sequence[Change]) -> str:
+    """Count the changes by verb."""
+    counts = Counter(change.verb for change in changes)
+    return ", ".join(f"{counts[verb]} {verb}" for verb in Verb if counts[verb])
+
+
+def overtaken(path: str) -> str:
+    """Say what became of a file that somebody changed while it was to be written."""
+    return f"{path} was changed meanwhile: yours stays, and {path}.mcp-new holds the generated side"
+
+
+def stranger(version: str) -> str:
+    """Say what to make of a project that another version made with plain Copier."""
+    return (
+        f"mcp-scaffold {version} made this project, and left no baseline: what differs counts as yours\n"
+        f"  = help: to have that told apart, run `regenerate` of mcp-scaffold {version} on it first"
+    )
+
+
+def troubles(changes: Sequence[Change]) -> Iterator[str]:
+    """Say what a person has to decide, a paragraph each."""
+    return chain.from_iterable(map(_troubles, changes))
+
+
+def _troubles(change: Change) -> Iterator[str]:
+    for conflict in change.conflicts:
+        yield (
+            f"{change.path}: you and the generator changed {conflict.place}\n"
+            f"    yours:     {_side(conflict.mine)}\n"
+            f"    generated: {_side(conflict.theirs)}"
+        )
+    if change.beside:
+        yield (
+            f"{change.path} is yours, and {change.beside} holds the generated side:\n"
+            "    take over what you want of it, and delete it"
+        )
+    elif change.verb is Verb.CONFLICT:
+        yield f"{change.path} {change.note}: it was left alone, and is not up to date"
+
+
+def _side(text: str | None) -> str:
+    if text is None:
+        return "(nothing)"
+    short = text if len(text) <= WIDEST else f"{text[:WIDEST]}…"
+    return short.rstrip("\n").replace("\n", "\n               ")
+
+
+def diff(changes: Sequence[Change]) -> Iterator[str]:
+    """Print the changes as a unified diff, line by line without their ends."""
+    for change in changes:
+        if change.before == change.after or change.verb is Verb.KEPT:
+            continue
+        before = "/dev/null" if change.before is None else f"a/{change.source or change.path}"
+        after = "/dev/null" if change.after is None else f"b/{change.path}"
+        yield from _unified(_lines(change.before), _lines(change.after), before, after)
+
+
+def _unified(old: list[str], new: list[str], before: str, after: str) -> Iterator[str]:
+    for line in difflib.unified_diff(old, new, before, after):
+        if line.endswith("\n"):
+            yield line[:-1]
+        else:
+            yield line
+            yield "\\ No newline at end of file"
+
+
+def _lines(content: bytes | None) -> list[str]:
+    lines = (content or b"").decode(errors="replace").split("\n")
+    return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+
+
+def as_json(change: Change) -> dict[str, Any]:
+    """Give the form that `--json` prints."""
+    return {
+        "verb": str(change.verb),
+        "path": change.path,
+        "source": change.source,
+        "note": change.note,
+        "beside": change.beside,
+        "conflicts": [
+            {"place": conflict.place, "mine": conflict.mine, "theirs": conflict.theirs}
+            for conflict in change.conflicts
+        ],
+    }
