@@ -16,7 +16,8 @@ def main() -> None:
         if options <= SHORTCUT and len(sys.argv) - 2 - len(options) <= 1 and is_fresh(project):
             from scaffolder.console import unchanged  # noqa: PLC0415
 
-            sys.exit(unchanged("regenerate", project, as_json="--json" in options))
+            code = unchanged("regenerate", project, diff="--diff" in options, as_json="--json" in options)
+            sys.exit(code)
     from scaffolder.cli import main as run  # noqa: PLC0415
 
     run()

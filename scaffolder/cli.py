@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from scaffolder import console
-from scaffolder.diagnostics import UserError
+from scaffolder.diagnostics import UserError, from_system
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -275,8 +275,7 @@ def main() -> None:
     except UserError as error:
         fail(str(error), error.help)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        fail(f"{place}{(error.strerror or str(error)).lower()}")
+        fail(str(from_system(error)))
     except Exception as error:  # the last resort: a user never sees a traceback
         if os.environ.get("MCP_SCAFFOLD_DEBUG"):
             raise

@@ -60,7 +60,7 @@ def failed(command: str, message: str, advice: Sequence[str] = (), *, as_json: b
     return FAILED
 
 
-def unchanged(command: str, project: Path, *, as_json: bool) -> int:
+def unchanged(command: str, project: Path, *, diff: bool = False, as_json: bool) -> int:
     """Say that there is nothing to do."""
     if as_json:
         emit(
@@ -73,6 +73,7 @@ def unchanged(command: str, project: Path, *, as_json: bool) -> int:
             overtaken=[],
             changes=[],
             diagnostics=[],
+            **({"diff": ""} if diff else {}),
         )
     else:
         result("Nothing to do: the project is what its mcp.yaml says.")

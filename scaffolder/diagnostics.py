@@ -18,6 +18,12 @@ class UserError(Exception):
         self.help = tuple(help)
 
 
+def from_system(error: OSError) -> UserError:
+    """Say what the system has refused, in its own words."""
+    place = f"{error.filename}: " if error.filename else ""
+    return UserError(f"{place}{(error.strerror or str(error)).lower()}")
+
+
 class Severity(StrEnum):
     """How bad it is: an error stops the command, a warning does not."""
 

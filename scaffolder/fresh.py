@@ -44,25 +44,26 @@ def _note(project: Path) -> Path:
     return cache_folder("projects") / name[:32]
 
 
-def _digest(project: Path, pending: list[str]) -> str:
+def _digest(project: Path, pending: Iterable[str]) -> str:
     sha = hashlib.sha256()
-    for path in [
-        *_templates(),
-        project / MANIFEST,
-        project / BASELINE,
-        *(project / path for path in pending),
-    ]:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            content = f"{type(error).__name__}".encode()
-        sha.update(f"{path}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
-        sha.update(content)
+    templates = bundle()
+    for path in _names(templates):
+        _add(sha, templates, path)
+    for path in (MANIFEST, BASELINE, *pending):
+        _add(sha, project, path)
     return sha.hexdigest()
 
 
-def _templates() -> list[Path]:
+def _add(sha: "hashlib._Hash", folder: Path, path: str) -> None:
+    try:
+        content = (folder / path).read_bytes()
+    except OSError as error:
+        content = type(error).__name__.encode()
+    sha.update(f"{path}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
+    sha.update(content)
+
+
+def _names(templates: Path) -> list[str]:
     """List all that the program generates from, its version among it."""
-    root = bundle()
-    found = [Path(folder, name) for folder, _, names in os.walk(root / "templates") for name in names]
-    return [root / "copier.yml", *sorted(found)]
+    found = [Path(folder, name) for folder, _, names in os.walk(templates / "templates") for name in names]
+    return ["copier.yml", *sorted(str(path.relative_to(templates)) for path in found)]

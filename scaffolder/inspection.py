@@ -7,10 +7,11 @@ from http import HTTPStatus
 from typing import Any
 
 from scaffolder import probe
+from scaffolder.baseline import MANIFEST
 from scaffolder.hashing import DEFINITION, HashError, canonical, definitions_hash, tools_hash
 from scaffolder.probe import Client, Era, EraReport
 from scaffolder.serving import Endpoint
-from scaffolder.workbench import MANIFEST, Project
+from scaffolder.workbench import Project
 
 EXPECTED = "monitor/monitor.json"
 

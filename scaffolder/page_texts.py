@@ -31,6 +31,9 @@ ERRORS = {
         "gone wrong. Flatten the value."
     ),
     "no-manifest": "The file is not there. `mcp-scaffold new` makes a project with one.",
+    "not-regenerated": (
+        "A file of the project is not what would be generated. `mcp-scaffold regenerate --diff` shows how."
+    ),
     "not-a-mapping": "A manifest is a mapping of keys to values, not a list or a single value.",
     "not-json": (
         "Schemas and annotations are sent to clients as JSON, which has no dates, no infinite numbers and "

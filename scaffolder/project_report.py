@@ -47,7 +47,12 @@ def made(outcome: "Made | Invalid | Occupied", *, as_json: bool) -> int:
     if isinstance(outcome, Occupied):
         names = ", ".join(outcome.entries[:5]) + (", ..." if len(outcome.entries) > 5 else "")  # noqa: PLR2004 - enough to know the folder by
         message = f"{outcome.destination} is not empty: it holds {names}"
-        return failed("new", message, ["choose another folder, or empty this one"], as_json=as_json)
+        advice = ["choose another folder, or empty this one"]
+        if ".mcp-scaffold" in outcome.entries:
+            advice.append(
+                f"to bring the project in it up to date: {_command('regenerate', outcome.destination)}"
+            )
+        return failed("new", message, advice, as_json=as_json)
     if as_json:
         document = {key: value for key, value in asdict(outcome).items() if key != "warnings"}
         emit("new", ok=True, **document, diagnostics=diagnostics_as_json(outcome.warnings))
@@ -94,7 +99,7 @@ def regenerated(
     if not outcome.differs and not outcome.overtaken:
         if outcome.adopted and outcome.written:
             say("Took the project over: from now on, .mcp-scaffold/baseline.json tells what was generated.")
-        return unchanged(command, outcome.project, as_json=as_json)
+        return unchanged(command, outcome.project, diff=diff, as_json=as_json)
     if diff:
         for line in telling.diff(outcome.changes):
             result(styled(line, DIFF_STYLES.get(line[:1], ""), sys.stdout))

@@ -34,7 +34,7 @@ class Regenerated:
     changes: tuple[Change, ...]
     targets: tuple[str, ...]
     written: bool
-    """Whether it was done, and not only planned."""
+    """Whether files were written, and not only planned."""
     adopted: bool = False
     """Whether there was no baseline yet."""
     stranger: str | None = None
@@ -89,11 +89,12 @@ def regenerate(
         plan = reconcile(known, theirs, disk, generator, cache(lambda: _previous(baseline)))
         operations = [*_amended(disk, edit), *plan.operations, *_kept(disk, plan.baseline)]
         overtaken = commit(project, operations).kept if write else ()
+        written = write and bool(operations)
         done = Regenerated(
             project,
             (*([edit] if edit else []), *plan.changes),
             tuple(loaded.raw["targets"]),
-            write,
+            written,
             adopted,
             stranger,
             overtaken,

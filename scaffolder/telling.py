@@ -83,11 +83,18 @@ def _side(text: str | None) -> str:
 def diff(changes: Sequence[Change]) -> Iterator[str]:
     """Print the changes as a unified diff, line by line without their ends."""
     for change in changes:
-        if change.before == change.after or change.verb is Verb.KEPT:
-            continue
+        old, new = _lines(change.before), _lines(change.after)
         before = "/dev/null" if change.before is None else f"a/{change.source or change.path}"
         after = "/dev/null" if change.after is None else f"b/{change.path}"
-        yield from _unified(_lines(change.before), _lines(change.after), before, after)
+        if change.source:
+            # Only with this do programs that apply a diff move the file.
+            alike = difflib.SequenceMatcher(None, old, new, autojunk=False).ratio()
+            yield f"diff --git a/{change.source} b/{change.path}"
+            yield f"similarity index {alike:.0%}"
+            yield f"rename from {change.source}"
+            yield f"rename to {change.path}"
+        if change.verb is not Verb.KEPT:
+            yield from _unified(old, new, before, after)
 
 
 def _unified(old: list[str], new: list[str], before: str, after: str) -> Iterator[str]:

@@ -5,19 +5,19 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scaffolder.diagnostics import Diagnostic, UserError
+from scaffolder.baseline import MANIFEST
+from scaffolder.diagnostics import Diagnostic, Severity, UserError
 from scaffolder.manifest import Invalid, load
 from scaffolder.processes import Processes, TimedOutError, tail
 from scaffolder.providers import Command, Profile, profiles, versions
+from scaffolder.regenerate import regenerate
 from scaffolder.rules import warnings
 from scaffolder.toolchain import QUIET, VERSION, Node, Toolbox, find_node, find_program, install_toolchain
-
-MANIFEST = "mcp.yaml"
 
 PLACE = re.compile(r"\{([a-z_]+)\}")
 
@@ -151,9 +151,22 @@ def open_project(folder: Path) -> Project:
     if not (folder / "package.json").is_file():
         raise ProjectError(
             f"{folder} holds a {MANIFEST} and no package.json, so its project is not generated",
-            help=[f"mcp-scaffold new DEST --manifest {path}"],
+            help=[f"mcp-scaffold regenerate {folder}"],
         )
-    return Project(folder, loaded.raw, warnings(loaded))
+    return Project(folder, loaded.raw, (*warnings(loaded), *_stale(folder)))
+
+
+def _stale(folder: Path) -> Iterator[Diagnostic]:
+    """Warn of a project that is not what its manifest says, whose proof would be that of another."""
+    with suppress(UserError):
+        plan = regenerate(folder, write=False)
+        if not isinstance(plan, Invalid) and plan.differs:
+            yield Diagnostic(
+                "not-regenerated",
+                f"the project is not what its {MANIFEST} says",
+                help=f"mcp-scaffold regenerate {folder}",
+                severity=Severity.WARNING,
+            )
 
 
 def runtime_title(project: Project, target: str) -> str:
