@@ -56,7 +56,8 @@ def new(
 
     From a manifest, from the defaults, or from your answers to a few questions.
     """
-    from scaffolder import project, project_report  # noqa: PLC0415
+    from scaffolder import project  # noqa: PLC0415
+    from scaffolder.reports import project as project_report  # noqa: PLC0415
 
     if manifest and defaults:
         raise typer.BadParameter("--manifest and --defaults exclude each other")
@@ -76,12 +77,12 @@ def check(
     json: Json = False,
 ) -> None:
     """Report what is wrong with a manifest, and what is unwise, all at once."""
-    from scaffolder import manifest_report  # noqa: PLC0415
     from scaffolder.manifest import Loaded, load  # noqa: PLC0415
+    from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
     from scaffolder.rules import warnings  # noqa: PLC0415
 
     if explain is not None:
-        from scaffolder.pages import explained  # noqa: PLC0415
+        from scaffolder.rules.pages import explained  # noqa: PLC0415
 
         raise typer.Exit(manifest_report.explained(explained(explain), as_json=json))
     tidy(path.parent)
@@ -113,7 +114,8 @@ def verify(
     Checks the types, builds, starts and calls each target as a client does, and compares what it
     lists with the manifest.
     """
-    from scaffolder import manifest_report, verify_report  # noqa: PLC0415
+    from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
+    from scaffolder.reports import verify as verify_report  # noqa: PLC0415
     from scaffolder.verify import verify_project  # noqa: PLC0415
     from scaffolder.workbench import InvalidProjectError, open_project  # noqa: PLC0415
 
@@ -147,8 +149,8 @@ def regenerate_project(
     Files that you have changed are merged. Where you and the generator changed the same, yours stays, the
     other side is laid beside it as FILE.mcp-new, and the exit status is 1.
     """
-    from scaffolder import project_report  # noqa: PLC0415
     from scaffolder.regenerate import regenerate  # noqa: PLC0415
+    from scaffolder.reports import project as project_report  # noqa: PLC0415
 
     if watch and (check or diff or restore):
         raise typer.BadParameter("--watch cannot be combined with --check, --diff and --restore")
@@ -222,8 +224,8 @@ def remove_target(
 
 def amended(command: str, project: Path, edit: Callable[[str], str], *, as_json: bool) -> NoReturn:
     """Edit a project's manifest, regenerate, and exit."""
-    from scaffolder import project_report  # noqa: PLC0415
     from scaffolder.regenerate import regenerate  # noqa: PLC0415
+    from scaffolder.reports import project as project_report  # noqa: PLC0415
 
     done = regenerate(project, amend=edit, on_recovery=project_report.recovered)
     raise typer.Exit(project_report.regenerated(command, done, as_json=as_json))
@@ -235,7 +237,7 @@ def tidy(project: Path) -> None:
 
     if (project / PENDING).exists():
         from scaffolder.journal import locked, recover  # noqa: PLC0415
-        from scaffolder.project_report import recovered  # noqa: PLC0415
+        from scaffolder.reports.project import recovered  # noqa: PLC0415
 
         with locked(project):
             if outcome := recover(project):

@@ -11,15 +11,15 @@ from functools import cache
 from pathlib import PurePosixPath
 
 from scaffolder.baseline import MANIFEST, SNAPSHOT, Baseline, Beside, Recall, digest, remembered
-from scaffolder.diff3 import merge_lines, same
 from scaffolder.disk import Blocked, Disk, File
-from scaffolder.jsonc import JsoncError
-from scaffolder.keywise import merge_keys
+from scaffolder.merging.diff3 import merge_lines, same
+from scaffolder.merging.jsonc import JsoncError
+from scaffolder.merging.keywise import merge_keys
+from scaffolder.merging.three_way import Merge
 from scaffolder.plan import Change, Delete, Operation, Plan, Verb, Write
 from scaffolder.providers import profiles
 from scaffolder.renames import renamed_tools
 from scaffolder.render import Outline, Source, written_once
-from scaffolder.three_way import Merge
 
 HANDLERS, HANDLER_SUFFIX = "src/tools/", ".ts"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from scaffolder.baseline import Baseline
-from scaffolder.three_way import Conflict
+from scaffolder.merging.three_way import Conflict
 
 
 class Verb(StrEnum):

@@ -11,11 +11,11 @@ from jinja2 import TemplateError
 from scaffolder.baseline import BASELINE, MANIFEST, SNAPSHOT, Baseline, digest, dump, first, load, remembered
 from scaffolder.diagnostics import Diagnostic, UserError
 from scaffolder.disk import Blocked, Disk, File
-from scaffolder.faults import validate
 from scaffolder.fresh import remember
 from scaffolder.journal import Outcome, commit, locked, recover
 from scaffolder.manifest import Invalid, parse
 from scaffolder.manifest import load as load_manifest
+from scaffolder.manifest.faults import validate
 from scaffolder.merge import reconcile
 from scaffolder.plan import TROUBLE, Change, Operation, Verb, Write
 from scaffolder.providers import versions

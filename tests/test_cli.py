@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from scaffolder import verify_report
 from scaffolder.baseline import BASELINE
 from scaffolder.baseline import load as load_baseline
 from scaffolder.diagnostics import Diagnostic, Severity
 from scaffolder.render import render
+from scaffolder.reports import verify as verify_report
 from scaffolder.verify import Outcome
 
 VALID = "name: notes\ntargets: [deno]\ntools: []\ndescription: Notes.\n"

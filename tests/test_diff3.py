@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from scaffolder.diff3 import merge_lines, overlay, same
-from scaffolder.hunks import Hunk, hunks, regions
-from scaffolder.lines import detect, split
+from scaffolder.merging.diff3 import merge_lines, overlay, same
+from scaffolder.merging.hunks import Hunk, hunks, regions
+from scaffolder.merging.lines import detect, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable

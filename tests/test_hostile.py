@@ -13,7 +13,7 @@ from formatting import complaints
 from strategies import TRAPS
 from toolchain import Toolchain
 
-from scaffolder.faults import validate
+from scaffolder.manifest.faults import validate
 from scaffolder.render import Tree, render
 from scaffolder.writing import write
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaffolder.jsonc import DEEPEST, Array, JsoncError, Member, Node, Object, Scalar, parse, plain
+from scaffolder.merging.jsonc import DEEPEST, Array, JsoncError, Member, Node, Object, Scalar, parse, plain
 
 GOLDEN = sorted((Path(__file__).parent / "golden").rglob("*.json*"))
 CONFIGURATIONS = [path for path in GOLDEN if path.suffix in {".json", ".jsonc"}]

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from scaffolder.jsonc import DEEPEST, JsoncError, parse
-from scaffolder.keywise import merge_keys
-from scaffolder.layout import comments, read, render
-from scaffolder.three_way import Conflict, Merge
+from scaffolder.merging.jsonc import DEEPEST, JsoncError, parse
+from scaffolder.merging.keywise import merge_keys
+from scaffolder.merging.layout import comments, read, render
+from scaffolder.merging.three_way import Conflict, Merge
 
 GOLDEN = Path(__file__).parent / "golden"
 NOTES, CLOCK = (

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from projects import again, change, files, make
 
-from scaffolder.jsonc import parse
+from scaffolder.merging.jsonc import parse
 from scaffolder.plan import Verb
 from scaffolder.regenerate import Regenerated
 from scaffolder.render import render

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from strategies import manifests
 
 from scaffolder.bundle import bundle
-from scaffolder.faults import validate
 from scaffolder.manifest import Loaded, load
+from scaffolder.manifest.faults import validate
 from scaffolder.render import Tree, render
 
 ROOT = Path(__file__).parent.parent

@@ -16,16 +16,16 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from scaffolder import secret_rules
 from scaffolder.diagnostics import Diagnostic, Severity, Span, UserError, pieces, render
 from scaffolder.manifest import Loaded, load, parse
-from scaffolder.page_texts import ERRORS, TOPICS
-from scaffolder.pages import explained, names
-from scaffolder.pages import render as render_page
 from scaffolder.providers import facts, profiles
 from scaffolder.render import render as render_project
 from scaffolder.rules import RULES, Rule, warnings
-from scaffolder.runtime_rules import DEFAULT_PATH
+from scaffolder.rules import secret as secret_rules
+from scaffolder.rules.page_texts import ERRORS, TOPICS
+from scaffolder.rules.pages import explained, names
+from scaffolder.rules.pages import render as render_page
+from scaffolder.rules.runtime import DEFAULT_PATH
 
 ROOT = Path(__file__).parent.parent
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -313,8 +313,8 @@ def test_every_error_has_a_page() -> None:
     """The codes are those that the recorded messages and the sources of the diagnostics know."""
     recorded = "".join(path.read_text() for path in (MANIFESTS / "invalid").glob("*.txt"))
     assert set(re.findall(r"^error\[([a-z0-9-]+)\]", recorded, re.MULTILINE)) <= ERRORS.keys()
-    for module in ("explain", "syntax", "manifest"):
-        source = (ROOT / f"scaffolder/{module}.py").read_text()
+    for module in (ROOT / "scaffolder").rglob("*.py"):
+        source = module.read_text()
         assert set(re.findall(r'(?:Diagnostic|_invalid)\(\s*"([a-z0-9-]+)"', source)) <= ERRORS.keys()
     assert not ERRORS.keys() & set(CODES)
 

@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import validators
 
-from scaffolder.faults import validate
+from scaffolder.manifest.faults import validate
+from scaffolder.manifest.schema import schema, schema_text
 from scaffolder.providers import Profile, profiles
-from scaffolder.schema import schema, schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,7 +197,7 @@ def keywords(node: Any) -> Iterator[tuple[str, Any]]:
 
 
 def test_the_file_is_in_step_with_the_models() -> None:
-    """`python -m scaffolder.schema > templates/_data/manifest.schema.json` after a change."""
+    """`python -m scaffolder.manifest.schema > templates/_data/manifest.schema.json` after a change."""
     assert (ROOT / "templates/_data/manifest.schema.json").read_text() == schema_text()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scaffolder.parts import Kind, Part, column_of, parse, walk
+from scaffolder.amend.parts import Kind, Part, column_of, parse, walk
 
 Path = tuple[str | int, ...]
 

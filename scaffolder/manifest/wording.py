@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from scaffolder.positions import STRING
+from scaffolder.manifest.positions import STRING
 
 WANTED = {
     "string": "text",

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from scaffolder.fields import (
+from scaffolder.manifest.fields import (
     MAX_DEPTH,
     REPLACED,
     TEXT,
@@ -17,7 +17,7 @@ from scaffolder.fields import (
     Unique,
     shallow,
 )
-from scaffolder.names import (
+from scaffolder.manifest.names import (
     Date,
     EnvironmentName,
     Hostname,

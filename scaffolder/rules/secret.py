@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from scaffolder.diagnostics import Span
 from scaffolder.manifest import Loaded
-from scaffolder.positions import Document
-from scaffolder.remarks import Remark
+from scaffolder.manifest.positions import Document
+from scaffolder.rules.remarks import Remark
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from scaffolder.hunks import Region, aligned, hunks, regions
-from scaffolder.lines import Layout, detect, split
-from scaffolder.three_way import Conflict, Merge
+from scaffolder.merging.hunks import Region, aligned, hunks, regions
+from scaffolder.merging.lines import Layout, detect, split
+from scaffolder.merging.three_way import Conflict, Merge
 
 
 def merge_lines(base: bytes, mine: bytes, theirs: bytes, *, union: bool = False) -> Merge:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from scaffolder.jsonc import COMMENT, TRIVIA, Array, Node, Object, Plain, Scalar, parse
+from scaffolder.merging.jsonc import COMMENT, TRIVIA, Array, Node, Object, Plain, Scalar, parse
 
 _BREAK = re.compile(r"\r\n?|\n")
 _BLANKS = re.compile(r"[\ufeff \t\r\n]*+")

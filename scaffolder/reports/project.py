@@ -41,7 +41,7 @@ def made(outcome: "Made | Invalid | Occupied", *, as_json: bool) -> int:
     from scaffolder.writing import Occupied  # noqa: PLC0415
 
     if isinstance(outcome, Invalid):
-        from scaffolder.manifest_report import refused  # noqa: PLC0415
+        from scaffolder.reports.manifest import refused  # noqa: PLC0415
 
         return refused("new", outcome, as_json=as_json)
     if isinstance(outcome, Occupied):
@@ -73,11 +73,11 @@ def regenerated(
     as_json: bool,
 ) -> int:
     """Print what a regeneration came to; with `strict`, having something to do is having found something."""
-    from scaffolder import telling  # noqa: PLC0415
     from scaffolder.manifest import Invalid  # noqa: PLC0415
+    from scaffolder.reports import telling  # noqa: PLC0415
 
     if isinstance(outcome, Invalid):
-        from scaffolder.manifest_report import refused  # noqa: PLC0415
+        from scaffolder.reports.manifest import refused  # noqa: PLC0415
 
         return refused(command, outcome, as_json=as_json)
     code = FOUND if outcome.in_trouble or (strict and outcome.differs) else FINE
@@ -114,7 +114,7 @@ def regenerated(
 
 def _explain_troubles(outcome: "Regenerated") -> None:
     """Say what a person has to decide."""
-    from scaffolder import telling  # noqa: PLC0415
+    from scaffolder.reports import telling  # noqa: PLC0415
 
     label = styled("conflict", STYLES["severity"], sys.stderr)
     for paragraph in telling.troubles(outcome.changes):
@@ -144,7 +144,7 @@ def _command(name: str, project: Path) -> str:
 def recovered(outcome: "Recovery") -> None:
     """Say that an interrupted run was finished or undone."""
     say("Finished a run that was interrupted." if outcome.operations else "Undid a run that was interrupted.")
-    from scaffolder import telling  # noqa: PLC0415
+    from scaffolder.reports import telling  # noqa: PLC0415
 
     for path in outcome.kept:
         say(telling.overtaken(path))

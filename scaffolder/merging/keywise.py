@@ -10,8 +10,8 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
-from scaffolder.jsonc import JsoncError, Plain
-from scaffolder.layout import (
+from scaffolder.merging.jsonc import JsoncError, Plain
+from scaffolder.merging.layout import (
     Container,
     Item,
     Leaf,
@@ -33,7 +33,7 @@ from scaffolder.layout import (
     style_of,
     wider,
 )
-from scaffolder.three_way import Conflict, Merge
+from scaffolder.merging.three_way import Conflict, Merge
 
 _PLAIN_KEY = re.compile(r'[^\s."\[\]]+')
 

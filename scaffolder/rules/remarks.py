@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from scaffolder.diagnostics import Span
-from scaffolder.findings import Place
 from scaffolder.manifest import Manifest
+from scaffolder.manifest.findings import Place
 from scaffolder.providers import Plan, Profile, Runtime, profiles
 
 

@@ -10,8 +10,8 @@ from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 from yaml import SafeLoader
 
-from scaffolder.parts import Kind, Part, column_of
-from scaffolder.splice import Path, Writer
+from scaffolder.amend.parts import Kind, Part, column_of
+from scaffolder.amend.splice import Path, Writer
 
 _HEADER = "%YAML 1.1\n---"
 _ENDLESS = 1 << 30

@@ -21,7 +21,7 @@ from scaffolder.console import (
 )
 from scaffolder.diagnostics import Diagnostic
 from scaffolder.manifest import Invalid, Loaded
-from scaffolder.pages import Page, render
+from scaffolder.rules.pages import Page, render
 
 
 def refused(command: str, outcome: Invalid, *, as_json: bool) -> int:

@@ -7,14 +7,14 @@ from typing import Any
 import yaml
 from ruamel.yaml.error import YAMLError
 
-from scaffolder import splice
+from scaffolder.amend import splice
+from scaffolder.amend.parts import parse
+from scaffolder.amend.roundtrip import changer, redone, writer
 from scaffolder.diagnostics import UserError
-from scaffolder.diff3 import overlay
-from scaffolder.findings import path as shown
-from scaffolder.parts import parse
-from scaffolder.positions import read
-from scaffolder.roundtrip import changer, redone, writer
-from scaffolder.wording import closest, code, flow, listed
+from scaffolder.manifest.findings import path as shown
+from scaffolder.manifest.positions import read
+from scaffolder.manifest.wording import closest, code, flow, listed
+from scaffolder.merging.diff3 import overlay
 
 BYTE_ORDER_MARK = "\ufeff"
 

@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from scaffolder.diagnostics import Span
-from scaffolder.faults import Fault
-from scaffolder.positions import Document, Entry
-from scaffolder.wording import code
+from scaffolder.manifest.faults import Fault
+from scaffolder.manifest.positions import Document, Entry
+from scaffolder.manifest.wording import code
 
 Schema = Mapping[str, Any]
 Place = tuple[str | int, ...]

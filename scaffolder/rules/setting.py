@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from scaffolder.manifest import Loaded
-from scaffolder.remarks import Remark, both, on_demand
-from scaffolder.wording import code
+from scaffolder.manifest.wording import code
+from scaffolder.rules.remarks import Remark, both, on_demand
 
 # Patterns as text, for few manifests need any of them compiled.
 # A path that means something on one machine alone. Paths of URLs look the same, hence the well-known folders.

@@ -6,13 +6,13 @@ from typing import Any
 
 import yaml
 
-from scaffolder import syntax
 from scaffolder.diagnostics import Diagnostic, Span
-from scaffolder.explain import explain
-from scaffolder.faults import validate
-from scaffolder.model import Manifest
-from scaffolder.positions import Document, read
-from scaffolder.schema import schema
+from scaffolder.manifest import syntax
+from scaffolder.manifest.explain import explain
+from scaffolder.manifest.faults import validate
+from scaffolder.manifest.model import Manifest
+from scaffolder.manifest.positions import Document, read
+from scaffolder.manifest.schema import schema
 
 __all__ = ["Invalid", "Loaded", "Manifest", "load", "parse", "schema"]
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from scaffolder.manifest import Loaded
+from scaffolder.manifest.wording import code
 from scaffolder.providers import facts
-from scaffolder.remarks import Limit, Remark, both
-from scaffolder.wording import code
+from scaffolder.rules.remarks import Limit, Remark, both
 
 
 def missing_description(loaded: Loaded) -> Iterator[Remark]:

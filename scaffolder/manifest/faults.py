@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scaffolder.model import HANDLE, Manifest
+from scaffolder.manifest.model import HANDLE, Manifest
 
 
 @dataclass(frozen=True, slots=True)

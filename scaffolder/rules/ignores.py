@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from scaffolder.diagnostics import Diagnostic, Span
-from scaffolder.positions import Document
+from scaffolder.manifest.positions import Document
 
 _MARK = re.compile(r"mcp-scaffold:\s*ignore\b")
 _COMMENT = re.compile(r"(?:^|\s)(#\s*mcp-scaffold:\s*ignore\b(?:\s*\[([^\]]*)\])?)")

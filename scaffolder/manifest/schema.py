@@ -8,8 +8,8 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
-from scaffolder.fields import DEFINITIONS, REPLACED
-from scaffolder.model import Manifest
+from scaffolder.manifest.fields import DEFINITIONS, REPLACED
+from scaffolder.manifest.model import Manifest
 
 _COMMENT = (
     "Emitted from the models; do not edit. Keywords of its own: x-unique-by (no two items hold the same "

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from scaffolder.findings import Place
 from scaffolder.manifest import Loaded
-from scaffolder.model import HANDLE
+from scaffolder.manifest.findings import Place
+from scaffolder.manifest.model import HANDLE
+from scaffolder.manifest.wording import closest, code, listed
 from scaffolder.providers import facts
-from scaffolder.remarks import Limit, Remark, both
-from scaffolder.wording import closest, code, listed
+from scaffolder.rules.remarks import Limit, Remark, both
 
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 

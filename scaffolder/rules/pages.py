@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from scaffolder.diagnostics import Severity, UserError
-from scaffolder.page_texts import ERRORS, TOPICS
+from scaffolder.manifest.wording import closest, code, listed
 from scaffolder.providers import Source, facts, profiles
-from scaffolder.remarks import Limit, processes
 from scaffolder.rules import RULES
-from scaffolder.wording import closest, code, listed
+from scaffolder.rules.page_texts import ERRORS, TOPICS
+from scaffolder.rules.remarks import Limit, processes
 
 WIDTH = 100
 

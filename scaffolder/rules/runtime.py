@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 from scaffolder.manifest import Loaded
+from scaffolder.manifest.wording import code
 from scaffolder.providers import facts, profiles
-from scaffolder.remarks import Limit, Remark, both, deployments, on_demand, seconds, servers
-from scaffolder.wording import code
+from scaffolder.rules.remarks import Limit, Remark, both, deployments, on_demand, seconds, servers
 
 # The template's default; a test compares the two.
 DEFAULT_PATH = "/mcp"

@@ -3,18 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from scaffolder import client_rules as client
-from scaffolder import ignores
-from scaffolder import runtime_rules as runtime
-from scaffolder import schema_rules as schema
-from scaffolder import secret_rules as secret
-from scaffolder import setting_rules as setting
 from scaffolder.diagnostics import Diagnostic, Severity
-from scaffolder.faults import Fault
-from scaffolder.findings import locate
 from scaffolder.manifest import Loaded
-from scaffolder.remarks import Limit, Remark, processes
-from scaffolder.wording import closest, code
+from scaffolder.manifest.faults import Fault
+from scaffolder.manifest.findings import locate
+from scaffolder.manifest.wording import closest, code
+from scaffolder.rules import client, ignores, runtime, schema, secret, setting
+from scaffolder.rules.remarks import Limit, Remark, processes
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 import yaml
 
 from scaffolder.diagnostics import Diagnostic, Span
-from scaffolder.faults import Fault
-from scaffolder.fields import LARGEST_INTEGER, MAX_DEPTH
-from scaffolder.findings import KEY, Finding, Schema, locate, path
-from scaffolder.positions import Document
-from scaffolder.wording import (
+from scaffolder.manifest.faults import Fault
+from scaffolder.manifest.fields import LARGEST_INTEGER, MAX_DEPTH
+from scaffolder.manifest.findings import KEY, Finding, Schema, locate, path
+from scaffolder.manifest.positions import Document
+from scaffolder.manifest.wording import (
     WANTED,
     closest,
     code,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import yaml
 
 from scaffolder.diagnostics import Diagnostic, Span
-from scaffolder.positions import EXPONENT, MERGE, STRING, Document, is_recursive, scalar
-from scaffolder.wording import LONGEST, code, in_quotes, quote_it, quoted, reading
+from scaffolder.manifest.positions import EXPONENT, MERGE, STRING, Document, is_recursive, scalar
+from scaffolder.manifest.wording import LONGEST, code, in_quotes, quote_it, quoted, reading
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PLAIN_END = re.compile(r"\s+#|[\],}]|\s*$")

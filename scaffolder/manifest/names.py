@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from scaffolder.fields import Except, Text, matching
+from scaffolder.manifest.fields import Except, Text, matching
 from scaffolder.providers import profiles
 
 # What every object of JavaScript has.

@@ -1,0 +1,1 @@
+"""Put what a command came to into words, and into its exit code."""
