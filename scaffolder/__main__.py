@@ -1,7 +1,6 @@
 """Run as `python -m scaffolder`, and as `mcp-scaffold`."""
 
 import sys
-from pathlib import Path
 
 from scaffolder.fresh import is_fresh
 
@@ -12,7 +11,7 @@ def main() -> None:
     """Run the program; `regenerate` of an unchanged project is answered before the rest of it is imported."""
     if sys.argv[1:2] == ["regenerate"]:
         options = {word for word in sys.argv[2:] if word.startswith("-")}
-        project = Path(*[word for word in sys.argv[2:] if word not in options][:1])
+        project = next((word for word in sys.argv[2:] if word not in options), ".")
         if options <= SHORTCUT and len(sys.argv) - 2 - len(options) <= 1 and is_fresh(project):
             from scaffolder.console import unchanged  # noqa: PLC0415
 

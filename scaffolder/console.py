@@ -7,7 +7,6 @@ a project is unchanged takes no longer than finding that out.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -45,6 +44,8 @@ def say(text: str) -> None:
 
 def emit(command: str, *, ok: bool, **fields: Any) -> None:
     """Print the one JSON object of `--json`, tagged with its schema."""
+    import json  # noqa: PLC0415 - see above
+
     document = {"schema": f"mcp-scaffold/{command}@1", "ok": ok, **fields}
     print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
 
@@ -60,7 +61,7 @@ def failed(command: str, message: str, advice: Sequence[str] = (), *, as_json: b
     return FAILED
 
 
-def unchanged(command: str, project: Path, *, diff: bool = False, as_json: bool) -> int:
+def unchanged(command: str, project: str | Path, *, diff: bool = False, as_json: bool) -> int:
     """Say that there is nothing to do."""
     if as_json:
         emit(

@@ -37,6 +37,11 @@ def run(*command: str, cwd: Path | None = None) -> None:
     subprocess.run(command, check=True, capture_output=True, cwd=cwd)
 
 
+def program(name: str) -> str:
+    """Find a program that is installed beside this Python."""
+    return str(Path(sys.executable).with_name(name))
+
+
 def commit(folder: Path) -> None:
     """Commit a folder, which Copier wants before it updates."""
     run("git", "add", "--all", cwd=folder)
@@ -78,7 +83,7 @@ class Bench:
 
     def copier(self, *words: str) -> list[str]:
         """Return a command line of Copier's."""
-        return [sys.executable, "-m", "copier", *words]
+        return [program("copier"), *words]
 
     def change(self) -> None:
         """Change one tool."""
@@ -89,7 +94,7 @@ class Bench:
 
     def cold(self) -> None:
         """Regenerate in a process of its own."""
-        run(sys.executable, "-m", "scaffolder", "regenerate", str(self.ours))
+        run(program("mcp-scaffold"), "regenerate", str(self.ours))
 
     def update(self) -> None:
         """Update Copier's project to the same change."""
