@@ -5,11 +5,15 @@ It needs no version control, and reads well in a diff of one: a line of a file i
 
 import hashlib
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import astuple, dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from scaffolder.diagnostics import UserError
+from scaffolder.disk import is_inside
+
+T = TypeVar("T")
 
 FORMAT = 1
 
@@ -49,7 +53,7 @@ class Baseline:
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Generated files, as they were generated."""
     written_once: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the files that became the user's, as they were written."""
+    """SHA-256 of the files that became the user's, as they were written; nothing for one that was there."""
     conflicts: Mapping[str, Beside] = field(default_factory=dict)
     """The conflicts that were not resolved when last seen."""
     recalls: Mapping[str, Recall] = field(default_factory=dict)
@@ -60,6 +64,21 @@ class Baseline:
             self,
             files={path: content for path, content in self.files.items() if path not in paths},
             written_once={path: sha for path, sha in self.written_once.items() if path not in paths},
+        )
+
+    def as_before(self, old: "Baseline", paths: Collection[str]) -> "Baseline":
+        """Say of files what an older baseline says of them."""
+
+        def mixed(new: Mapping[str, T], old: Mapping[str, T]) -> dict[str, T]:
+            rest = {path: value for path, value in new.items() if path not in paths}
+            return rest | {path: old[path] for path in paths if path in old}
+
+        return Baseline(
+            self.generator,
+            mixed(self.files, old.files),
+            mixed(self.written_once, old.written_once),
+            mixed(self.conflicts, old.conflicts),
+            mixed(self.recalls, old.recalls),
         )
 
 
@@ -86,18 +105,17 @@ def dump(baseline: Baseline) -> bytes:
         "written_once": dict(sorted(baseline.written_once.items())),
         "files": {path: content.decode().split("\n") for path, content in sorted(baseline.files.items())},
         "recalls": {
-            path: [recall.generated, recall.merged, recall.content.decode(errors="surrogateescape")]
+            # The user's files may hold anything; the baseline is UTF-8.
+            path: [recall.generated, recall.merged, b64encode(recall.content).decode()]
             for path, recall in sorted(baseline.recalls.items())
         },
     }
-    # A separator with a line break is all the layout that a diff needs, and the C encoder can do it. What
-    # is no UTF-8 stays an escape: the file itself has to be.
-    text = json.dumps(document, ensure_ascii=bool(baseline.recalls), separators=(",\n", ": "))
-    return text.encode() + b"\n"
+    # A separator with a line break is all the layout that a diff needs, and the C encoder can do it.
+    return json.dumps(document, ensure_ascii=False, separators=(",\n", ": ")).encode() + b"\n"
 
 
 def load(content: bytes) -> Baseline:
-    """Read a baseline.
+    """Read a baseline, which may have come with a project from anywhere.
 
     Raises UserError when it is damaged, or made by a version that this one does not know.
     """
@@ -108,24 +126,37 @@ def load(content: bytes) -> Baseline:
                 f"{BASELINE} has the format {document['format']}, and this version reads {FORMAT}",
                 help=[f"this project was made by mcp-scaffold {document['generator']}: install that"],
             )
-        return Baseline(
-            document["generator"],
-            {path: "\n".join(lines).encode() for path, lines in document["files"].items()},
-            document["written_once"],
-            {path: Beside(*beside) for path, beside in document["conflicts"].items()},
+        baseline = Baseline(
+            _text(document["generator"]),
+            {_path(path): "\n".join(lines).encode() for path, lines in document["files"].items()},
+            {_path(path): _text(sha) for path, sha in document["written_once"].items()},
             {
-                path: Recall(generated, merged, text.encode(errors="surrogateescape"))
-                for path, (generated, merged, text) in document["recalls"].items()
+                _path(path): Beside(_path(beside), _text(sha))
+                for path, (beside, sha) in document["conflicts"].items()
+            },
+            {
+                _path(path): Recall(_text(generated), _text(merged), b64decode(_text(mine)))
+                for path, (generated, merged, mine) in document["recalls"].items()
             },
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{BASELINE} cannot be read: {error}",
-            help=[
-                "after a merge with conflicts, take one side of it: `git checkout --ours .mcp-scaffold`",
-                "or delete it: what differs from what is generated then counts as yours",
-            ],
+            help=["delete it: what differs from what is generated then counts as yours"],
         ) from error
+    return baseline
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")  # noqa: TRY004 - it is a file that is wrong, not a call
+    return value
+
+
+def _path(value: object) -> str:
+    if not is_inside(_text(value)):
+        raise ValueError(f"{value!r} is no path of a project")
+    return str(value)
 
 
 def remembered(snapshot: bytes) -> tuple[str | None, dict[str, Any]]:
@@ -134,13 +165,14 @@ def remembered(snapshot: bytes) -> tuple[str | None, dict[str, Any]]:
     Raises ValueError when it is not one.
     """
     manifest: dict[str, Any] = {"tools": []}
-    for line in snapshot.splitlines():
-        entry = json.loads(line)
-        if not isinstance(entry, dict):
-            raise ValueError("a line is no mapping")  # noqa: TRY004 - it is a file that is wrong, not a call
-        if "tool" in entry:
-            manifest["tools"].append(entry["tool"])
-        else:
-            manifest.update(entry)
+    try:
+        for line in snapshot.splitlines():
+            entry = dict(json.loads(line).items())
+            if "tool" in entry:
+                manifest["tools"].append({"name": _text(entry["tool"]["name"]), **entry["tool"]})
+            else:
+                manifest.update(entry)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{SNAPSHOT} is no snapshot: {error}") from error
     generator = manifest.pop("generator", None)
     return generator, manifest

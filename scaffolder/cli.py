@@ -42,6 +42,25 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, also 
 ManifestPath = Annotated[Path, typer.Argument(help="The manifest.", show_default=True)]
 
 
+def print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
+    """Print the version, and exit."""
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        console.result(f"mcp-scaffold {version('mcp-scaffold')}")
+        raise typer.Exit
+
+
+@app.callback()
+def mcp_scaffold(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Declare an MCP server once, in mcp.yaml; generate it for several runtimes, and prove it on each."""
+
+
 @app.command()
 def new(
     destination: Annotated[Path, typer.Argument(help="The folder to make; it has to be empty or absent.")],
@@ -85,6 +104,7 @@ def check(
         from scaffolder.rules.pages import explained  # noqa: PLC0415
 
         raise typer.Exit(manifest_report.explained(explained(explain), as_json=json))
+    path = path / "mcp.yaml" if path.is_dir() else path
     tidy(path.parent)
     outcome = load(path)
     found = warnings(outcome) if isinstance(outcome, Loaded) else ()
@@ -152,12 +172,13 @@ def regenerate_project(
     from scaffolder.regenerate import regenerate  # noqa: PLC0415
     from scaffolder.reports import project as project_report  # noqa: PLC0415
 
+    project = project.parent if project.name == "mcp.yaml" and project.is_file() else project
     if watch and (check or diff or restore):
         raise typer.BadParameter("--watch cannot be combined with --check, --diff and --restore")
     if watch:
         from scaffolder.watch import watch as follow  # noqa: PLC0415
 
-        follow(project, project_report.follower(project, as_json=json))
+        follow(project, project_report.follower(project, as_json=json), project_report.recovered)
         return
     done = regenerate(
         project, write=not (check or diff), restore=restore or (), on_recovery=project_report.recovered

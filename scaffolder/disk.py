@@ -26,6 +26,12 @@ class Blocked:
     reason: str
 
 
+def is_inside(path: str) -> bool:
+    """Tell whether a path is one of a file below some folder, as the program writes them."""
+    parts = path.split("/")
+    return "\0" not in path and path.isprintable() and not {"", ".", ".."} & {*parts}
+
+
 class Disk:
     """A project's files, read when they are asked for."""
 

@@ -14,10 +14,10 @@ from scaffolder.cache import cache_location
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-# By name, for importing the modules that own them would take longer than all of this.
-MANIFEST, BASELINE, PENDING = "mcp.yaml", ".mcp-scaffold/baseline.json", ".mcp-scaffold/pending"
+# By name, for importing the module that owns it would take longer than all of this.
+PENDING = ".mcp-scaffold/pending"
 
 
 def is_fresh(project: str | os.PathLike[str]) -> bool:
@@ -25,21 +25,31 @@ def is_fresh(project: str | os.PathLike[str]) -> bool:
     folder = os.fspath(project)
     try:
         with open(_note(folder), encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - no pathlib here
-            digest, *pending = file.read().split("\0")
+            digest, read, present = (part.split("\0") for part in file.read().split("\0\0"))
     except (OSError, ValueError):
         return False
-    return not os.path.lexists(f"{folder}/{PENDING}") and digest == _digest(folder, pending)
+    if os.path.lexists(f"{folder}/{PENDING}") or not all(
+        os.path.lexists(f"{folder}/{path}") for path in present
+    ):
+        return False
+    return digest == [_digest({path: _content(f"{folder}/{path}") for path in read})]
 
 
-def remember(project: str | os.PathLike[str], pending: Iterable[str]) -> None:
-    """Note that a regeneration would have nothing to do now; `pending` files have a say in that."""
+def remember(
+    project: str | os.PathLike[str], state: Mapping[str, bytes | None], *, present: Iterable[str]
+) -> None:
+    """Note that a regeneration would have nothing to do in a state of some files: their content, or None.
+
+    Of the files that are `present` it matters that they are there, and not what they hold.
+    """
     folder = os.fspath(project)
-    paths, note = sorted(pending), _note(folder)
+    note = _note(folder)
     draft = f"{note}.{os.getpid()}"
+    there = [path for path in present if state.get(path, b"") is not None]
     try:
         os.makedirs(os.path.dirname(note), exist_ok=True)  # noqa: PTH103, PTH120 - likewise
         with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - likewise
-            file.write("\0".join([_digest(folder, paths), *paths]))
+            file.write("\0\0".join([_digest(state), "\0".join(state), "\0".join(there)]))
         os.replace(draft, note)  # noqa: PTH105 - likewise
     except OSError:
         return  # A cache that cannot be written is no reason to fail.
@@ -50,19 +60,25 @@ def _note(folder: str) -> str:
     return f"{cache_location('projects')}/{name[:32]}"
 
 
-def _digest(folder: str, pending: Iterable[str]) -> str:
+def _digest(state: Mapping[str, bytes | None]) -> str:
     sha = hashlib.sha256()
-    files = [(LOCATION, path) for path in _templates()]
-    files += [(folder, path) for path in (MANIFEST, BASELINE, *pending)]
-    for root, path in files:
-        try:
-            with open(f"{root}/{path}", "rb") as file:  # noqa: PTH123 - likewise
-                content = file.read()
-        except OSError as error:
-            content = type(error).__name__.encode()
-        sha.update(f"{path}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
-        sha.update(content)
+    templates = ((path, _content(f"{LOCATION}/{path}")) for path in _templates())
+    for path, content in [*templates, *state.items()]:
+        length = "absent" if content is None else len(content)
+        sha.update(f"{path}\0{length}\0".encode("utf-8", "surrogateescape"))
+        sha.update(content or b"")
     return sha.hexdigest()
+
+
+def _content(file: str) -> bytes | None:
+    """Read a file; None for what is none, or cannot be read."""
+    try:
+        if os.path.isfile(file):  # noqa: PTH113 - likewise; reading a pipe would wait for somebody to write
+            with open(file, "rb") as opened:  # noqa: PTH123 - likewise
+                return opened.read()
+    except OSError:
+        pass
+    return None
 
 
 def _templates() -> Iterator[str]:

@@ -9,20 +9,20 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scaffolder.baseline import digest
+from scaffolder.baseline import BASELINE, Baseline, digest, dump, load
 from scaffolder.diagnostics import UserError
+from scaffolder.disk import is_inside
 from scaffolder.plan import Operation, Write
 
 FOLDER = ".mcp-scaffold"
 PENDING = f"{FOLDER}/pending"
 JOURNAL = "journal.json"
-BESIDE = ".mcp-new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,15 @@ def commit(project: Path, operations: Sequence[Operation]) -> Outcome:
 
 
 def recover(project: Path) -> Outcome | None:
-    """Finish or undo the run that was interrupted; None where none was. The project has to be locked."""
+    """Finish or undo the run that was interrupted; None where none was. The project has to be locked.
+
+    Raises UserError where what is left of it makes no sense.
+    """
     pending = project / PENDING
-    if not pending.exists():
+    if not os.path.lexists(pending):
         return None
+    if pending.is_symlink() or not pending.is_dir():
+        raise UserError(f"{pending} is no folder of this program", help=["delete it"])
     if not (pending / JOURNAL).exists():
         shutil.rmtree(pending)
         return Outcome(0)
@@ -109,17 +114,44 @@ def _stage(pending: Path, name: str, operation: Operation) -> dict[str, Any]:
         _write(staged, operation.content)
         if operation.mode is not None:
             staged.chmod(operation.mode)
-        entry["staged"] = name
+        entry |= {"staged": name, "precious": operation.precious}
     return entry
 
 
 def _finish(project: Path) -> Outcome:
+    """Do what the journal says, from wherever it was left; what somebody has changed since is left alone."""
     pending = project / PENDING
-    entries = json.loads((pending / JOURNAL).read_bytes())
-    kept = [entry["path"] for entry in entries if not _carry_out(project, entry)]
+    entries = _entries(project)
+    kept: list[str] = []
+    for entry in entries:
+        if entry["path"] == BASELINE and kept:
+            _unlearn(pending / entry["staged"], project / BASELINE, kept)
+        if not _carry_out(project, entry):
+            kept.append(entry["path"])
     (pending / JOURNAL).unlink()
     shutil.rmtree(pending)
     return Outcome(len(entries), tuple(kept))
+
+
+def _entries(project: Path) -> list[dict[str, Any]]:
+    """Read the journal, which may have come with a project from anywhere.
+
+    Raises UserError for one that this program has not written.
+    """
+    root = os.path.realpath(project)
+    try:
+        entries: list[dict[str, Any]] = json.loads((project / PENDING / JOURNAL).read_bytes())
+        for entry in entries:
+            folder = os.path.realpath(os.path.dirname(f"{root}/{entry['path']}"))  # noqa: PTH120 - as in `disk`
+            inside = is_inside(entry["path"]) and f"{folder}/".startswith(f"{root}/")
+            if not inside or not str(entry.get("staged", "0")).isdigit() or "before" not in entry:
+                raise ValueError(f"it names {entry['path']}")  # noqa: TRY301 - one way out for all of them
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"{project / PENDING} is not what an interrupted run leaves: {error}",
+            help=["delete that folder; then nothing of that run is done, and nothing of yours is touched"],
+        ) from error
+    return entries
 
 
 def _carry_out(project: Path, entry: dict[str, Any]) -> bool:
@@ -132,18 +164,31 @@ def _carry_out(project: Path, entry: dict[str, Any]) -> bool:
             _prune(project, path.parent)
         return found in (entry["before"], None)
     staged = project / PENDING / entry["staged"]
-    if not staged.exists():
+    if not staged.exists() or found == _digest(staged):
         return True
-    if found == entry["before"]:
+    if found == entry["before"] or entry["path"] == BASELINE:
         path.parent.mkdir(parents=True, exist_ok=True)
         _move(staged, path)
         return True
-    # Somebody has changed the file since it was read.
-    if found != _digest(staged):
-        _move(staged, path.with_name(path.name + BESIDE))
-        return False
-    staged.unlink()
-    return True
+    if entry["precious"]:
+        _move(staged, _free(path))
+    return False
+
+
+def _unlearn(staged: Path, baseline: Path, kept: Collection[str]) -> None:
+    """Have the baseline say what it said before of files that were left alone: the next run merges them."""
+    try:
+        old = load(baseline.read_bytes())
+    except FileNotFoundError:
+        old = Baseline("")
+    if staged.exists():
+        _write(staged, dump(load(staged.read_bytes()).as_before(old, kept)))
+
+
+def _free(path: Path) -> Path:
+    """Name a file beside another that is not there yet."""
+    names = (path.with_name(f"{path.name}.mcp-kept{number}") for number in ("", *range(2, 1000)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _move(staged: Path, path: Path) -> None:

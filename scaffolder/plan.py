@@ -1,5 +1,6 @@
 """What a regeneration is going to do, as values: a change for each file, and the writes that make it so."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,12 +17,16 @@ class Verb(StrEnum):
     RENAMED = "renamed"
     DELETED = "deleted"
     KEPT = "kept"
+    ABSENT = "absent"
     CONFLICT = "conflict"
     UNRESOLVED = "unresolved"
 
 
 TROUBLE = frozenset({Verb.CONFLICT, Verb.UNRESOLVED})
 """What a person has to look at."""
+
+REMARKS = frozenset({Verb.KEPT, Verb.ABSENT})
+"""What is only worth a word: nothing is done, and nothing has to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class Write:
     content: bytes
     before: str | None
     mode: int | None = None
+    precious: bool = False
+    """Whether the content is the user's own, brought from another file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +75,5 @@ class Plan:
     changes: tuple[Change, ...]
     operations: tuple[Operation, ...]
     baseline: Baseline
-    pending: tuple[str, ...] = ()
-    """Files that the next run has to look at again, even if nothing that is generated has changed."""
-
-    @property
-    def in_trouble(self) -> bool:
-        """Whether a person has to look at something."""
-        return any(change.verb in TROUBLE for change in self.changes)
+    pending: Mapping[str, bytes | None]
+    """Files that were left as they are, but might not be if they change; with their content."""

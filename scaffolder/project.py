@@ -49,8 +49,8 @@ def generate(destination: Path, manifest: Path | None) -> Made | Invalid | Occup
         tree = {**render(loaded.raw, skip=frozenset({MANIFEST})), MANIFEST: text}
     # A manifest may wait in its project's folder already.
     keep = [manifest.name] if manifest and manifest.resolve().parent == destination.resolve() else []
-    occupied = create(destination, {**tree, **_baseline(tree)}, keep=keep)
-    return occupied or _made(destination, tree, found)
+    whole = {**tree, **_baseline(tree)}
+    return create(destination, whole, keep=keep) or _made(destination, whole, found)
 
 
 def ask(destination: Path) -> Made | Occupied:
@@ -79,7 +79,7 @@ def ask(destination: Path) -> Made | Occupied:
     files = [path for path in destination.rglob("*") if path.is_file() and ".git" not in path.parts]
     tree = {path.relative_to(destination).as_posix(): path.read_bytes() for path in files}
     write(destination, _baseline(tree))
-    return _made(destination, tree)
+    return _made(destination, {**tree, **_baseline(tree)})
 
 
 @contextmanager
@@ -101,7 +101,8 @@ def _baseline(tree: Tree) -> Tree:
 
 
 def _made(destination: Path, tree: Tree, found: tuple[Diagnostic, ...] = ()) -> Made:
-    remember(destination, ())
+    state: dict[str, bytes | None] = {path: tree[path] for path in (MANIFEST, BASELINE)}
+    remember(destination, state, present=tree)
     _, manifest = remembered(tree[SNAPSHOT])
     tools = tuple(tool["name"] for tool in manifest["tools"])
-    return Made(destination, len(tree) + 1, tuple(manifest["targets"]), tools, found)
+    return Made(destination, len(tree), tuple(manifest["targets"]), tools, found)

@@ -1,6 +1,7 @@
 """Bring a project up to date with its manifest, and keep every edit."""
 
 import re
+import shlex
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
@@ -16,14 +17,17 @@ from scaffolder.journal import Outcome, commit, locked, recover
 from scaffolder.manifest import Invalid, parse
 from scaffolder.manifest import load as load_manifest
 from scaffolder.manifest.faults import validate
-from scaffolder.merge import reconcile
-from scaffolder.plan import TROUBLE, Change, Operation, Verb, Write
+from scaffolder.merge import Generated, reconcile
+from scaffolder.plan import REMARKS, TROUBLE, Change, Operation, Verb, Write
 from scaffolder.providers import versions
 from scaffolder.render import Outline, outline, render, written_once
 from scaffolder.rules import warnings
 
 Amend = Callable[[str], str]
 """An edit of a manifest's text."""
+
+# What git, and other version control, writes around the sides of a conflict.
+_MARKERS = re.compile(rb"^<{7} (?s:.*?)^={7}\r?$(?s:.*?)^>{7} ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Regenerated:
     @property
     def differs(self) -> bool:
         """Whether the project is, or was, not what its manifest says."""
-        return any(change.verb is not Verb.KEPT for change in self.changes)
+        return any(change.verb not in REMARKS for change in self.changes)
 
     @property
     def in_trouble(self) -> bool:
@@ -64,54 +68,95 @@ def regenerate(
 ) -> Regenerated | Invalid:
     """Regenerate a project, or only plan to; `amend` edits its manifest on the way.
 
-    `restore` names deleted files that are to come back. Raises UserError where another run is at work, or
-    when the project was made by a newer version; OSError when the disk does not take the files.
+    `restore` names deleted files, or folders of them, that are to come back. Raises UserError where another
+    run is at work, or when the project was made by a newer version; OSError when the disk does not take the
+    files.
     """
     file = project / MANIFEST
-    if not file.is_file() and isinstance(missing := load_manifest(file), Invalid):
+    if not file.exists() and isinstance(missing := load_manifest(file), Invalid):
         return missing
     with locked(project):
         if recovered := recover(project):
             on_recovery(recovered)
+        disk = Disk(project)
+        manifest = _manifest(disk, through_links=amend is None)
         loaded, edit = load_manifest(file), None
         if amend and not isinstance(loaded, Invalid):
-            before = file.read_bytes()
-            after = amend(before.decode())
-            loaded = parse(after.removeprefix("\ufeff"), str(file))
-            edit = Change(Verb.UPDATED, MANIFEST, before=before, after=after.encode())
+            after = amend(manifest.content.decode())
+            # The places of what is wrong with it are not those of the file.
+            loaded = parse(after.removeprefix("\ufeff"), f"{file} (as it would be)")
+            edit = Change(Verb.UPDATED, MANIFEST, before=manifest.content, after=after.encode())
         if isinstance(loaded, Invalid):
             return loaded
-        disk, generator = Disk(project), versions()["generator"]
         adopted = not disk.exists(BASELINE)
-        baseline, stranger = _baseline(disk, generator)
         theirs = outline(loaded.raw)
+        _refuse_markers(disk, theirs)
+        generator = versions()["generator"]
+        baseline, stranger = _baseline(disk, generator)
         known = baseline.without(_deleted(restore, theirs, disk))
-        plan = reconcile(known, theirs, disk, generator, cache(lambda: _previous(baseline)))
-        operations = [*_amended(disk, edit), *plan.operations, *_kept(disk, plan.baseline)]
+        generated = Generated(generator, loaded.raw["tools"], theirs)
+        plan = reconcile(known, generated, disk, cache(lambda: _previous(baseline)))
+        operations = [*_amended(manifest, edit), *plan.operations, *_kept(disk, plan.baseline)]
         overtaken = commit(project, operations).kept if write else ()
-        written = write and bool(operations)
         done = Regenerated(
             project,
             (*([edit] if edit else []), *plan.changes),
             tuple(loaded.raw["targets"]),
-            written,
+            write and bool(operations),
             adopted,
             stranger,
             overtaken,
-            warnings(loaded) if plan.changes else (),
+            warnings(loaded) if any(change.verb not in REMARKS for change in plan.changes) else (),
         )
         if not done.in_trouble and (write or not operations):
-            remember(project, plan.pending)
+            # Of what was read, and not of what may have been written since.
+            text = edit.after if edit and edit.after is not None else manifest.content
+            state = {MANIFEST: text, BASELINE: dump(plan.baseline), **plan.pending}
+            if text.decode("utf-8-sig") == loaded.document.text:
+                remember(project, state, present=theirs)
         return done
 
 
-def _amended(disk: Disk, edit: Change | None) -> list[Operation]:
+def _manifest(disk: Disk, *, through_links: bool) -> File:
+    """Read the manifest's file; an edit must not go where a link leads out of the project."""
+    found = disk.look(MANIFEST)
+    if isinstance(found, File):
+        return found
+    file = Path(disk.root) / MANIFEST
+    if through_links and file.is_file():
+        return File(file.read_bytes(), 0o644, MANIFEST)
+    reason = found.reason if found else "is not there"
+    raise UserError(
+        f"{file} {reason}", help=["edit the file that it stands for, and run `mcp-scaffold regenerate`"]
+    )
+
+
+def _refuse_markers(disk: Disk, theirs: Outline) -> None:
+    """Stop at files in which version control has left a merge undone, for either side of them is good.
+
+    Raises UserError with the commands that settle it.
+    """
+    marked = [
+        path
+        for path in (BASELINE, *(path for path in theirs if not written_once(path)))
+        if isinstance(mine := disk.look(path), File) and _MARKERS.search(mine.content)
+    ]
+    if marked:
+        raise UserError(
+            f"a merge has left conflicts in {', '.join(f'`{path}`' for path in marked)}",
+            help=[
+                "take one side of each, whichever: their content is generated from the manifest",
+                f"git checkout --ours {' '.join(map(shlex.quote, marked))}",
+                "then run `mcp-scaffold regenerate`",
+            ],
+        )
+
+
+def _amended(manifest: File, edit: Change | None) -> list[Operation]:
     """Write the manifest that was edited."""
-    if not edit or edit.before is None or edit.after is None or edit.before == edit.after:
+    if not edit or edit.after is None or edit.before == edit.after:
         return []
-    mine = disk.look(MANIFEST)
-    location, mode = (mine.location, mine.mode) if isinstance(mine, File) else (MANIFEST, None)
-    return [Write(location, edit.after, digest(edit.before), mode)]
+    return [Write(manifest.location, edit.after, digest(manifest.content), manifest.mode)]
 
 
 def _kept(disk: Disk, baseline: Baseline) -> list[Operation]:
@@ -161,16 +206,21 @@ def _previous(baseline: Baseline) -> Outline:
         return {}
 
 
-def _deleted(paths: Collection[str], theirs: Outline, disk: Disk) -> Collection[str]:
-    """Check that files are such as can come back.
+def _deleted(wanted: Collection[str], theirs: Outline, disk: Disk) -> Collection[str]:
+    """Find the files that are to come back: those that are named, and those in folders that are.
 
     Raises UserError for one that is there, or that is not generated.
     """
-    for path in paths:
-        if path not in theirs:
-            gone = [other for other in theirs if not disk.exists(other)]
-            listed = ", ".join(f"`{other}`" for other in gone) or "none"
-            raise UserError(f"`{path}` is not generated", help=[f"generated and not there: {listed}"])
-        if disk.exists(path):
-            raise UserError(f"`{path}` is there", help=["delete it to get it as it would be generated"])
-    return paths
+    absent = [path for path in theirs if not disk.exists(path)]
+    found = []
+    for name in (name.removeprefix("./").rstrip("/") for name in wanted):
+        inside = [path for path in absent if path == name or path.startswith(f"{name}/")]
+        if not inside and disk.exists(name):
+            raise UserError(
+                f"nothing of `{name}` is missing", help=["delete a file to get it as it would be generated"]
+            )
+        if not inside:
+            listed = ", ".join(f"`{path}`" for path in absent) or "none"
+            raise UserError(f"`{name}` is not generated", help=[f"generated and not there: {listed}"])
+        found += inside
+    return found

@@ -11,6 +11,7 @@ from watchfiles import watch as watch_files
 from scaffolder.baseline import MANIFEST
 from scaffolder.diagnostics import UserError, from_system
 from scaffolder.fresh import is_fresh
+from scaffolder.journal import Outcome
 from scaffolder.manifest import Invalid
 from scaffolder.regenerate import Regenerated, regenerate
 
@@ -22,7 +23,11 @@ QUIET_MS = 20
 LOOK_MS = 500
 
 
-def watch(project: Path, on_result: Callable[[Result], None]) -> None:
+def watch(
+    project: Path,
+    on_result: Callable[[Result], None],
+    on_recovery: Callable[[Outcome], None] = lambda _: None,
+) -> None:
     """Regenerate now and at every change, until interrupted; None is the result where nothing was to be done.
 
     An invalid manifest is a result like any other: the next change may mend it.
@@ -49,7 +54,7 @@ def watch(project: Path, on_result: Callable[[Result], None]) -> None:
         content = _read(folder / MANIFEST)
         if content != seen:
             seen = content
-            on_result(_run(project))
+            on_result(_run(project, on_recovery))
 
 
 def _read(file: Path) -> bytes | str:
@@ -59,9 +64,9 @@ def _read(file: Path) -> bytes | str:
         return str(error)
 
 
-def _run(project: Path) -> Result:
+def _run(project: Path, on_recovery: Callable[[Outcome], None]) -> Result:
     try:
-        return None if is_fresh(project) else regenerate(project)
+        return None if is_fresh(project) else regenerate(project, on_recovery=on_recovery)
     except UserError as error:
         return error
     except OSError as error:

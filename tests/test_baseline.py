@@ -1,5 +1,7 @@
 """The note of what was generated."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from scaffolder.baseline import Baseline, Beside, Recall, dump, load, remembered
 from scaffolder.diagnostics import UserError
 
-paths = st.text(min_size=1, max_size=10)
+paths = st.sampled_from(["a", "b/c.txt", ".d/é", "f g/h"])
 texts = st.text().map(str.encode)
 baselines = st.builds(
     Baseline,
@@ -36,10 +38,54 @@ def test_a_changed_line_is_a_changed_line() -> None:
     "content", [b"", b"{}", b"[]", b"<<<<<<< HEAD\n{}\n=======\n", b'{"format": 1, "files": 3}', b"\xff"]
 )
 def test_a_damaged_baseline_is_an_error_with_a_way_out(content: bytes) -> None:
-    """The most common damage is a merge with conflicts."""
+    """Whatever is in it."""
     with pytest.raises(UserError, match=r"baseline\.json cannot be read") as caught:
         load(content)
-    assert "git checkout --ours .mcp-scaffold" in caught.value.help[0]
+    assert "delete it" in caught.value.help[0]
+
+
+GOOD = {
+    "format": 1,
+    "generator": "0.1.0",
+    "conflicts": {},
+    "written_once": {},
+    "files": {},
+    "recalls": {},
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"generator": 1},
+        {"written_once": []},
+        {"written_once": {"a": None}},
+        {"files": {"a": [1]}},
+        {"conflicts": {"a": ["b"]}},
+        {"recalls": {"a": ["x", "y", "not base64!"]}},
+        {"recalls": {"a": ["x"]}},
+    ],
+    ids=str,
+)
+def test_a_baseline_of_other_types_is_damaged(wrong: dict[str, object]) -> None:
+    """It may have come with a project from anywhere."""
+    load(json.dumps(GOOD).encode())
+    with pytest.raises(UserError, match="cannot be read"):
+        load(json.dumps({**GOOD, **wrong}).encode())
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../up", "a/../../up", "a//b", "", ".", "a\0b"])
+def test_no_path_leads_out_of_the_project(path: str) -> None:
+    """Nothing outside of it is ever read, written or deleted because a baseline says so."""
+    wrongs: list[dict[str, object]] = [
+        {"files": {path: []}},
+        {"written_once": {path: "0"}},
+        {"conflicts": {"a": [path, "0"]}},
+        {"recalls": {path: ["", "", ""]}},
+    ]
+    for wrong in wrongs:
+        with pytest.raises(UserError, match=r"is no path of a project"):
+            load(json.dumps({**GOOD, **wrong}).encode())
 
 
 def test_a_format_of_the_future_is_not_guessed_at() -> None:
@@ -53,5 +99,6 @@ def test_a_snapshot_is_a_manifest() -> None:
     """Its version is told apart from what it says."""
     lines = b'{"generator": "0.1.0"}\n{"name": "a"}\n{"tool": {"name": "t"}}\n'
     assert remembered(lines) == ("0.1.0", {"name": "a", "tools": [{"name": "t"}]})
-    with pytest.raises(ValueError, match="no mapping"):
-        remembered(b"[]\n")
+    for wrong in (b"[]\n", b'{"tool": 5}\n', b'{"tool": {}}\n', b"<<<<<<< HEAD\n"):
+        with pytest.raises(ValueError, match=r"."):
+            remembered(wrong)

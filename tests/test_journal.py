@@ -1,6 +1,7 @@
 """Changing several files at once, wherever it stops."""
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scaffolder import journal
-from scaffolder.baseline import digest
+from scaffolder.baseline import BASELINE, Baseline, digest, dump, load
 from scaffolder.diagnostics import UserError
 from scaffolder.journal import Outcome, commit, locked, recover
 from scaffolder.plan import Delete, Operation, Write
@@ -72,14 +73,13 @@ def test_a_file_keeps_its_permissions(project: Path) -> None:
 
 
 def test_what_was_changed_meanwhile_is_kept(project: Path) -> None:
-    """The new content lies beside it; a file that was to be deleted stays."""
+    """What was to be written to it is dropped; a file that was to be deleted stays."""
     (project / "a.txt").write_text("mine")
     (project / "old/b.txt").write_text("mine")
     with locked(project):
         assert commit(project, OPERATIONS) == Outcome(3, ("a.txt", "old/b.txt"))
     assert files(project) == {
         "a.txt": "mine",
-        "a.txt.mcp-new": "A",
         "new/d.txt": "D",
         "old/b.txt": "mine",
         "c.txt": "c",
@@ -188,3 +188,60 @@ with locked(Path()):
     (project / "old").chmod(0o755)
     assert "old cannot be written to, so nothing was changed" in done.stderr
     assert files(project) == before
+
+
+def test_what_was_left_alone_is_remembered_as_it_was(project: Path) -> None:
+    """The next run has to merge it, and not to take it for merged."""
+    old = Baseline("1", {"a.txt": b"a", "c.txt": b"c"})
+    new = Baseline("1", {"a.txt": b"A", "c.txt": b"C"})
+    (project / BASELINE).parent.mkdir()
+    (project / BASELINE).write_bytes(dump(old))
+    operations = [
+        Write("a.txt", b"A", digest(b"a")),
+        Write("c.txt", b"C", digest(b"c")),
+        Write(BASELINE, dump(new), digest(dump(old))),
+    ]
+    (project / "a.txt").write_text("mine")
+    with locked(project):
+        assert commit(project, operations) == Outcome(3, ("a.txt",))
+    assert load((project / BASELINE).read_bytes()).files == {"a.txt": b"a", "c.txt": b"C"}
+
+
+def test_a_file_that_moves_is_never_lost(project: Path) -> None:
+    """Where somebody has written to its new place meanwhile, it is laid beside that."""
+    (project / "a.txt").write_text("mine")
+    moved = Write("a.txt", b"b", digest(b"a"), precious=True)
+    with locked(project):
+        assert commit(project, [moved, Delete("old/b.txt", digest(b"b"))]).kept == ("a.txt",)
+    assert files(project) == {"a.txt": "mine", "a.txt.mcp-kept": "b", "c.txt": "c"}
+
+
+@pytest.mark.parametrize("path", ["../victim", "/tmp/victim", "link/victim", "a/../../victim"])
+@pytest.mark.parametrize("staged", ["0", None])
+def test_a_journal_from_elsewhere_does_nothing_outside(path: str, staged: str | None, tmp_path: Path) -> None:
+    """A project may come from anybody, with a journal in it."""
+    victim = tmp_path / "victim"
+    victim.write_text("safe")
+    project = tmp_path / "project"
+    pending = project / journal.PENDING
+    pending.mkdir(parents=True)
+    (project / "link").symlink_to("..")
+    (pending / "0").write_text("evil")
+    entry: dict[str, object] = {"path": path, "before": digest(b"safe")}
+    entry |= {"staged": staged, "precious": False} if staged else {}
+    (pending / "journal.json").write_text(json.dumps([entry]))
+    with pytest.raises(UserError, match="is not what an interrupted run leaves"), locked(project):
+        recover(project)
+    assert victim.read_text() == "safe"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "x", "null", "[1]", '[{"path": "a"}]', '[{"path": 1, "before": null}]']
+)
+def test_a_damaged_journal_is_an_error_with_a_way_out(content: str, project: Path) -> None:
+    """The folder that is to be deleted is named."""
+    (project / journal.PENDING).mkdir(parents=True)
+    (project / journal.PENDING / "journal.json").write_text(content)
+    with pytest.raises(UserError, match="pending") as caught, locked(project):
+        recover(project)
+    assert "delete that folder" in caught.value.help[0]

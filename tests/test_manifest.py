@@ -138,6 +138,24 @@ def test_errors_come_in_the_order_of_the_file() -> None:
     assert [span.line for span in spans if span] == [1, 2, 3, 4]
 
 
+def test_a_manifest_further_up_is_pointed_at(tmp_path: Path) -> None:
+    """The command was given in a folder of the project, most likely."""
+    (tmp_path / "mcp.yaml").write_text("name: a")
+    (tmp_path / "src/tools").mkdir(parents=True)
+    result = load(tmp_path / "src/tools/mcp.yaml")
+    assert isinstance(result, Invalid)
+    assert result.diagnostics[0].help == f"there is {tmp_path / 'mcp.yaml'}"
+
+
+def test_a_conflict_of_a_merge_is_called_that() -> None:
+    """Its markers are no YAML, and what a parser would say of them helps nobody."""
+    text = "name: a\n<<<<<<< HEAD\ntargets: [deno]\n=======\ntargets: [bun]\n>>>>>>> other\ntools: []\n"
+    (found,) = refused(text)
+    assert found.message == "version control has left a conflict of a merge here"
+    assert found.span
+    assert (found.span.line, found.span.column) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("content", "code", "advice"),
     [
@@ -148,7 +166,8 @@ def test_errors_come_in_the_order_of_the_file() -> None:
 )
 def test_a_file_that_cannot_be_judged(tmp_path: Path, content: bytes | None, code: str, advice: str) -> None:
     """What is wrong with the file itself is said as plainly."""
-    path = tmp_path / "mcp.yaml"
+    path = tmp_path / "far/from/any/other/mcp.yaml"
+    path.parent.mkdir(parents=True)
     if content is not None:
         path.write_bytes(content)
     result = load(path)

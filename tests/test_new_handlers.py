@@ -1,6 +1,7 @@
 """A new handler compiles against its contract, and what it returns keeps to it."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,34 @@ BEYOND: Schemas = {
     "empty_range": {"properties": {"a": {"type": "integer", "minimum": 5, "maximum": 4}}, "required": ["a"]},
 }
 
+ORDER: dict[str, Any] = {"type": "object", "properties": {"order": {"type": "string"}}}
+
+# What a handler destructures, and the schema that does not declare it.
+UNDECLARED: dict[str, tuple[str, dict[str, Any]]] = {
+    "root": ("{ order_no }", ORDER),
+    "nested": ("{ of: { order_no } }", {"properties": {"of": ORDER}, "required": ["of"]}),
+    "referred": (
+        "{ of: { order_no } }",
+        {"properties": {"of": {"$ref": "#/$defs/Order"}}, "required": ["of"], "$defs": {"Order": ORDER}},
+    ),
+    "combined": (
+        "{ order_no, place }",
+        {**ORDER, "allOf": [{"type": "object", "properties": {"place": {"type": "string"}}}]},
+    ),
+    "named_as_keywords": (
+        "{ order_no, type, properties }",
+        {"properties": {**ORDER["properties"], "type": {"type": "string"}, "properties": {"type": "string"}}},
+    ),
+}
+
+OPEN: Schemas = {
+    "no_properties": {},
+    "additional": {**ORDER, "additionalProperties": True},
+    "additional_numbers": {**ORDER, "additionalProperties": {"type": "number"}},
+    "patterns": {**ORDER, "patternProperties": {"^order_": {"type": "string"}}},
+    "conditional": {**ORDER, "if": {}, "then": {"properties": {"order_no": {"type": "string"}}}},
+}
+
 
 def made(schemas: Schemas, key: str, folder: Path) -> Path:
     """Make a project with a tool for each schema."""
@@ -97,6 +126,15 @@ def compile_errors(project: Path, toolchain: Toolchain) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=toolchain.env).stdout
 
 
+def read(project: Path, name: str, parameter: str) -> None:
+    """Write a handler that takes its arguments apart."""
+    (project / f"src/tools/{name}.ts").write_text(
+        'import type { Tool } from "../generated/contract.ts";\n'
+        f'const tool: Tool<"{name}"> = async ({parameter}) => "";\n'
+        "export default tool;\n"
+    )
+
+
 def returned(project: Path, toolchain: Toolchain) -> dict[str, Any]:
     """Return what each handler gives back, by tool."""
     command = [str(toolchain.node), str(Path(__file__).parent / "run_handlers.mjs"), str(project)]
@@ -110,6 +148,29 @@ def returned(project: Path, toolchain: Toolchain) -> dict[str, Any]:
 def test_a_recursive_input_schema_compiles(tmp_path: Path, toolchain: Toolchain) -> None:
     """A reference to what encloses it, or to nothing, ends in a type that accepts anything."""
     project = made(RECURSIVE, "inputSchema", tmp_path)
+    assert compile_errors(project, toolchain) == ""
+
+
+@pytest.mark.slow
+def test_a_handler_reads_only_what_is_declared(tmp_path: Path, toolchain: Toolchain) -> None:
+    """A name that the schema does not have, or no longer has, is one type error; the one it has compiles."""
+    project = made({name: schema for name, (_, schema) in UNDECLARED.items()}, "inputSchema", tmp_path)
+    for name, (parameter, _) in UNDECLARED.items():
+        read(project, name, parameter)
+    errors = re.findall(r"(\w+)\.ts\S* error (TS\d+): (.*?) on type", compile_errors(project, toolchain))
+    missing = ("TS2339", "Property 'order_no' does not exist")
+    assert sorted(errors) == sorted((name, *missing) for name in UNDECLARED)
+    for name, (parameter, _) in UNDECLARED.items():
+        read(project, name, parameter.replace("order_no", "order"))
+    assert compile_errors(project, toolchain) == ""
+
+
+@pytest.mark.slow
+def test_a_handler_reads_anything_of_an_open_object(tmp_path: Path, toolchain: Toolchain) -> None:
+    """Where the schema lets other properties through on purpose, a handler may ask for them."""
+    project = made(OPEN, "inputSchema", tmp_path)
+    for name in OPEN:
+        read(project, name, "{ order_no }")
     assert compile_errors(project, toolchain) == ""
 
 

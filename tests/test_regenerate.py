@@ -1,18 +1,20 @@
 """Regeneration: what happens to each kind of file, and what does not."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from projects import again, change, files, make, notes, verbs
+from projects import again, change, files, make, notes, verbs, write_manifest
 
 from scaffolder import regenerate as module
 from scaffolder.baseline import BASELINE, SNAPSHOT
 from scaffolder.diagnostics import UserError
 from scaffolder.fresh import is_fresh
+from scaffolder.journal import commit
 from scaffolder.manifest import Invalid
 from scaffolder.providers import versions
 from scaffolder.regenerate import regenerate
@@ -148,13 +150,18 @@ def test_an_edited_conflict_file_is_not_written_over(project: Path) -> None:
 
 
 def test_a_json_file_that_cannot_be_read_is_left_alone(project: Path) -> None:
-    """Where it is wrong is said, and what was generated lies beside it."""
+    """Where it is wrong is said, and when that is mended the change is merged."""
+    before = (project / "package.json").read_bytes()
     (project / "package.json").write_text('{\n  "name": "notes",\n  oops\n}\n')
     done = change(project, without(notes(), "deno"))
     conflict = next(one for one in done.changes if one.path == "package.json")
     assert "line 3" in conflict.note or ":3:" in conflict.note
     assert (project / "package.json").read_text() == '{\n  "name": "notes",\n  oops\n}\n'
-    assert json.loads((project / "package.json.mcp-new").read_text())["name"] == "notes"
+    (project / "package.json").write_bytes(before.replace(b'"private"', b'"mine": 1,\n  "private"'))
+    assert not again(project).in_trouble
+    package = json.loads((project / "package.json").read_text())
+    assert package["mine"] == 1
+    assert "check:deno" not in package["scripts"]
 
 
 def test_a_file_without_its_header_is_the_users(project: Path) -> None:
@@ -181,13 +188,17 @@ def test_a_deleted_file_stays_deleted(project: Path) -> None:
     assert not (project / "src/generated/config.ts").exists()
     assert not (project / "README.md").exists()
     done = again(project, restore=["src/generated/config.ts"])
-    assert verbs(done) == {"src/generated/config.ts": "created"}
+    assert verbs(done) == {"src/generated/config.ts": "created", "README.md": "absent"}
     assert "60" in (project / "src/generated/config.ts").read_text()
 
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("package.json", "`package.json` is there"), ("nothing.ts", "`nothing.ts` is not generated")],
+    [
+        ("package.json", "nothing of `package.json` is missing"),
+        ("src", "nothing of `src` is missing"),
+        ("nothing.ts", "`nothing.ts` is not generated"),
+    ],
 )
 def test_only_a_deleted_file_can_be_brought_back(path: str, message: str, project: Path) -> None:
     """Anything else is a mistake, which is told."""
@@ -415,3 +426,150 @@ def test_an_edit_of_the_manifest_is_part_of_the_run(project: Path) -> None:
     refused = regenerate(project, amend=lambda text: text.replace("60", "never"))
     assert isinstance(refused, Invalid)
     assert files(project) == before
+
+
+def test_a_folder_of_deleted_files_comes_back(project: Path) -> None:
+    """All that was generated in it; until then they are told of once."""
+    before = files(project)
+    shutil.rmtree(project / "src/generated")
+    assert not is_fresh(project)
+    assert set(verbs(again(project)).values()) == {"absent"}
+    assert is_fresh(project)
+    again(project, restore=["./src/generated/"])
+    assert files(project) == before
+
+
+def test_markers_of_a_merge_stop_the_run(project: Path) -> None:
+    """The commands that settle them are given, and then all is as the manifest says."""
+    before = {path: (project / path).read_bytes() for path in (BASELINE, "src/generated/config.ts")}
+    for path, content in before.items():
+        lines = content.splitlines(keepends=True)
+        sides = [b"<<<<<<< HEAD\n", lines[5], b"=======\n", lines[5], b">>>>>>> other\n"]
+        (project / path).write_bytes(b"".join([*lines[:5], *sides, *lines[6:]]))
+    write_manifest(project, {**notes(), "session": {"ttl_seconds": 60}})
+    with pytest.raises(UserError, match="a merge has left conflicts in") as caught:
+        regenerate(project)
+    assert f"git checkout --ours {BASELINE} src/generated/config.ts" in caught.value.help
+    for path, content in before.items():
+        (project / path).write_bytes(content)
+    assert not again(project).in_trouble
+
+
+@pytest.mark.parametrize("name", ["100x", "2fa_lookup", "con", "a.d", "find-user"])
+def test_a_handler_follows_any_name(name: str, project: Path) -> None:
+    """Also one that starts with a digit, and one that no file may have."""
+    edit(project, "src/tools/lookup_user.ts", "/** Look", "// Mine.\n/** Look")
+    edit(project, "src/tools/lookup_user.ts", 'Tool<"lookup_user">', "Tool<\n  'lookup_user'\n>")
+    manifest = notes()
+    manifest["tools"][0]["name"] = name
+    renamed = next(one for one in change(project, manifest).changes if one.verb == "renamed")
+    assert f"Tool<\n  '{name}'\n>" in (project / renamed.path).read_text()
+    change(project, notes())
+    assert "'lookup_user'" in (project / "src/tools/lookup_user.ts").read_text()
+
+
+def test_tools_may_swap_their_names(project: Path) -> None:
+    """Each handler goes with its tool, the edited one and the untouched one."""
+    edit(project, "src/tools/lookup_user.ts", "/** Look", "// Mine.\n/** Look")
+    manifest = notes()
+    one, other = manifest["tools"][0], manifest["tools"][1]
+    one |= {"name": "add_to_draft", "renamed_from": "lookup_user"}
+    other |= {"name": "lookup_user", "renamed_from": "add_to_draft"}
+    change(project, manifest)
+    text = (project / "src/tools/add_to_draft.ts").read_text()
+    assert "// Mine." in text
+    assert 'Tool<"add_to_draft">' in text
+    assert 'Tool<"lookup_user">' in (project / "src/tools/lookup_user.ts").read_text()
+    assert "// Mine." not in (project / "src/tools/lookup_user.ts").read_text()
+    assert not again(project).changes
+
+
+def test_a_rename_may_be_said_late(project: Path) -> None:
+    """As long as nobody has written the new handler."""
+    edit(project, "src/tools/lookup_user.ts", "/** Look", "// Mine.\n/** Look")
+    manifest = notes()
+    manifest["tools"][0] |= {"name": "find", "description": "Other.", "inputSchema": {"type": "object"}}
+    done = change(project, manifest)
+    assert verbs(done)["src/tools/lookup_user.ts"] == "kept"
+    assert verbs(done)["src/tools/find.ts"] == "created"
+    manifest["tools"][0]["renamed_from"] = "lookup_user"
+    change(project, manifest)
+    assert "// Mine." in (project / "src/tools/find.ts").read_text()
+    assert not (project / "src/tools/lookup_user.ts").exists()
+
+
+def test_a_handler_that_was_there_first_follows_its_tool(project: Path) -> None:
+    """A person wrote it before the tool was declared."""
+    handler = '// Mine.\nexport default (() => "") satisfies Tool<"ping">;\n'
+    (project / "src/tools/ping.ts").write_text(handler)
+    ping = {"name": "ping", "description": "Ping.", "inputSchema": {"type": "object"}}
+    change(project, {**notes(), "tools": [*notes()["tools"], ping]})
+    change(project, {**notes(), "tools": [*notes()["tools"], {**ping, "name": "pong"}]})
+    assert 'Tool<"pong">' in (project / "src/tools/pong.ts").read_text()
+    assert not (project / "src/tools/ping.ts").exists()
+
+
+def test_the_generated_side_of_a_conflict_stays_up_to_date(project: Path) -> None:
+    """Whoever takes it over takes over what is generated now, and not what was then."""
+    edit(project, "package.json", '"check": "tsc', '"check": "mine && tsc')
+    change(project, without(notes(), "deno"))
+    change(project, {**without(notes(), "deno"), "name": "other"})
+    assert json.loads((project / "package.json").read_text())["name"] == "other"
+    assert json.loads((project / "package.json.mcp-new").read_text())["name"] == "other"
+
+
+def test_a_manifest_that_changes_during_the_run_is_not_taken_for_done(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was rendered is what was read."""
+    write_manifest(project, {**notes(), "session": {"ttl_seconds": 60}})
+
+    def save_meanwhile(folder: Path, operations: Any) -> Any:
+        write_manifest(project, {**notes(), "session": {"ttl_seconds": 77}})
+        return commit(folder, operations)
+
+    monkeypatch.setattr(module, "commit", save_meanwhile)
+    again(project)
+    monkeypatch.undo()
+    assert not is_fresh(project)
+    again(project)
+    assert "77" in (project / "src/generated/config.ts").read_text()
+
+
+def test_a_file_that_changes_during_the_run_is_merged_by_the_next(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is forgotten: neither the edit nor what was generated."""
+    write_manifest(project, {**notes(), "session": {"ttl_seconds": 60}})
+
+    def edit_meanwhile(folder: Path, operations: Any) -> Any:
+        edit(project, "src/generated/config.ts", "export const", "// Mine.\nexport const")
+        return commit(folder, operations)
+
+    monkeypatch.setattr(module, "commit", edit_meanwhile)
+    done = again(project)
+    assert done.overtaken == ("src/generated/config.ts",)
+    assert done.in_trouble
+    monkeypatch.undo()
+    assert not is_fresh(project)
+    assert verbs(again(project)) == {"src/generated/config.ts": "merged"}
+    text = (project / "src/generated/config.ts").read_text()
+    assert "// Mine." in text
+    assert "1800" not in text
+
+
+def test_a_manifest_that_is_a_link_out_of_the_project_is_not_edited(project: Path, tmp_path: Path) -> None:
+    """The file that it stands for may belong to others; regenerating from it is fine."""
+    shutil.move(project / "mcp.yaml", tmp_path / "shared.yaml")
+    (project / "mcp.yaml").symlink_to(tmp_path / "shared.yaml")
+    assert not again(project).differs
+    with pytest.raises(UserError, match="leads out of the project"):
+        regenerate(project, amend=lambda text: text + "\n")
+    assert (project / "mcp.yaml").is_symlink()
+
+
+def test_a_pipe_is_no_manifest_of_a_project(tmp_path: Path) -> None:
+    """Nobody waits for somebody to write to it."""
+    os.mkfifo(tmp_path / "mcp.yaml")
+    with pytest.raises(UserError, match="is no regular file"):
+        regenerate(tmp_path)

@@ -50,13 +50,21 @@ def load(path: Path) -> Loaded | Invalid:
         message = f"{file} is not UTF-8: byte {error.object[error.start]:#04x} on line {line}"
         return _invalid("not-utf-8", message, Span(file, line), "save it as UTF-8 in your editor")
     except FileNotFoundError:
-        others = [name for name in ("mcp.yaml", "mcp.yml") if path.with_name(name).is_file()]
-        advice = f"there is {path.with_name(others[0])}" if others else "`mcp-scaffold new` makes a project"
-        return _invalid("no-manifest", f"{file} does not exist", None, advice, readable=False)
+        return _invalid("no-manifest", f"{file} does not exist", None, _elsewhere(path), readable=False)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         return _invalid("unreadable-manifest", f"{file} cannot be read: {reason}", None, readable=False)
     return parse(text, file)
+
+
+def _elsewhere(path: Path) -> str | None:
+    """Say where a manifest is that may have been meant, or what makes one."""
+    near = [path.with_name(name) for name in ("mcp.yaml", "mcp.yml")]
+    above = [folder / "mcp.yaml" for folder in path.absolute().parents[1:4]]
+    found = next((other for other in [*near, *above] if other.is_file()), None)
+    if found:
+        return f"there is {found}"
+    return "`mcp-scaffold new` makes a project" if path.name == "mcp.yaml" else None
 
 
 def parse(text: str, file: str = "mcp.yaml") -> Loaded | Invalid:

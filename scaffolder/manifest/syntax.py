@@ -70,6 +70,11 @@ _PROBLEMS = (
 def explain(file: str, text: str, error: Exception) -> Diagnostic:
     """Turn an exception of the parser into a diagnostic."""
     document = Document(file, text, None)
+    for number, written in enumerate(document.lines):
+        if written.startswith(("<<<<<<< ", ">>>>>>> ")):
+            message = "version control has left a conflict of a merge here"
+            advice = "decide between the two sides, and delete the lines that mark them"
+            return Diagnostic("yaml-syntax", message, document.between(number, 0, number, 7), help=advice)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return _marked(document, error, error.problem_mark)
     if isinstance(error, RecursionError):

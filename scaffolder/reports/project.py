@@ -99,6 +99,7 @@ def regenerated(
     if not outcome.differs and not outcome.overtaken:
         if outcome.adopted and outcome.written:
             say("Took the project over: from now on, .mcp-scaffold/baseline.json tells what was generated.")
+        _remark(outcome)
         return unchanged(command, outcome.project, diff=diff, as_json=as_json)
     if diff:
         for line in telling.diff(outcome.changes):
@@ -106,10 +107,23 @@ def regenerated(
     else:
         result(telling.listing(outcome.changes, planned=not outcome.written))
     _explain_troubles(outcome)
+    if missing := telling.absent(outcome.changes):
+        say(f"\n{missing}")
     if outcome.warnings:
         say(f"\n{count(len(outcome.warnings), 'warning')} about mcp.yaml: `mcp-scaffold check` shows them.")
-    next_commands(_after(outcome) if outcome.written else [_command("regenerate", outcome.project)])
+    planned = not outcome.written and not outcome.in_trouble
+    next_commands([_command("regenerate", outcome.project)] if planned else _after(outcome))
     return code
+
+
+def _remark(outcome: "Regenerated") -> None:
+    """Tell of what is only worth a word."""
+    from scaffolder.reports import telling  # noqa: PLC0415
+
+    if kept := telling.listing(outcome.changes, planned=False):
+        say(kept)
+    if missing := telling.absent(outcome.changes):
+        say(missing)
 
 
 def _explain_troubles(outcome: "Regenerated") -> None:
@@ -127,6 +141,9 @@ def _explain_troubles(outcome: "Regenerated") -> None:
 
 def _after(outcome: "Regenerated") -> list[str]:
     """Name the commands that come next."""
+    besides = [(change.path, change.beside) for change in outcome.changes if change.beside]
+    if besides:
+        return [f"diff -u {shlex.quote(path)} {shlex.quote(beside)}" for path, beside in besides]
     touched = {change.path for change in outcome.changes if change.before != change.after}
     where = (
         "" if outcome.project.resolve() == Path.cwd() else f" --prefix {shlex.quote(str(outcome.project))}"

@@ -1,12 +1,12 @@
 """Tell of a regeneration: what happened to each file, where a person has to decide, and the diff."""
 
 import difflib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from scaffolder.plan import Change, Verb
+from scaffolder.baseline import MANIFEST
+from scaffolder.plan import REMARKS, Change, Verb
 
 # What a verb is called before it has happened.
 PLANNED: Mapping[Verb, str] = {
@@ -18,12 +18,19 @@ PLANNED: Mapping[Verb, str] = {
     Verb.KEPT: "keep",
 }
 
+MERGED = (".json", ".jsonc")
+"""Files of which all is merged but what is in conflict."""
+
+MOST_NAMED = 5
+"""How many files are named where there can be many."""
+
 WIDEST = 200
 """Longer texts of a conflict are cut: the files have the whole of them."""
 
 
 def listing(changes: Sequence[Change], *, planned: bool) -> str:
     """List the changes, a line each."""
+    changes = [change for change in changes if change.verb is not Verb.ABSENT]
     words = [PLANNED.get(change.verb, change.verb) if planned else change.verb for change in changes]
     width = max(map(len, words), default=0)
     return "\n".join(
@@ -33,15 +40,22 @@ def listing(changes: Sequence[Change], *, planned: bool) -> str:
     )
 
 
-def summary(changes: Sequence[Change]) -> str:
-    """Count the changes by verb."""
-    counts = Counter(change.verb for change in changes)
-    return ", ".join(f"{counts[verb]} {verb}" for verb in Verb if counts[verb])
+def absent(changes: Sequence[Change]) -> str | None:
+    """Say which files a person has deleted; None for none."""
+    paths = [change.path for change in changes if change.verb is Verb.ABSENT]
+    if not paths:
+        return None
+    more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+    named = ", ".join(paths[:MOST_NAMED]) + more
+    files = "1 file was" if len(paths) == 1 else f"{len(paths)} files were"
+    return f"{files} deleted, and stays so until `regenerate --restore FILE`: {named}"
 
 
 def overtaken(path: str) -> str:
     """Say what became of a file that somebody changed while it was to be written."""
-    return f"{path} was changed meanwhile: yours stays, and {path}.mcp-new holds the generated side"
+    if path == MANIFEST:
+        return f"{path} was changed meanwhile and is as you left it: repeat what was to change it"
+    return f"{path} was changed meanwhile and is as you left it: the next `regenerate` merges it"
 
 
 def stranger(version: str) -> str:
@@ -64,13 +78,18 @@ def _troubles(change: Change) -> Iterator[str]:
             f"    yours:     {_side(conflict.mine)}\n"
             f"    generated: {_side(conflict.theirs)}"
         )
-    if change.beside:
+    if change.beside and change.conflicts and change.verb is Verb.CONFLICT and change.path.endswith(MERGED):
         yield (
-            f"{change.path} is yours, and {change.beside} holds the generated side:\n"
+            f"{change.path} has your side there, and all else from both; {change.beside} has the generated\n"
+            "    side there: take over what you want of it, and delete it"
+        )
+    elif change.beside:
+        yield (
+            f"{change.path} is as you left it, and {change.beside} holds the generated side:\n"
             "    take over what you want of it, and delete it"
         )
     elif change.verb is Verb.CONFLICT:
-        yield f"{change.path} {change.note}: it was left alone, and is not up to date"
+        yield f"{change.path} {change.note}: it was left alone; mend that, and run `regenerate` again"
 
 
 def _side(text: str | None) -> str:
@@ -93,7 +112,7 @@ def diff(changes: Sequence[Change]) -> Iterator[str]:
             yield f"similarity index {alike:.0%}"
             yield f"rename from {change.source}"
             yield f"rename to {change.path}"
-        if change.verb is not Verb.KEPT:
+        if change.verb not in REMARKS:
             yield from _unified(old, new, before, after)
 
 

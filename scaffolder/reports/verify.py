@@ -48,7 +48,10 @@ def proven(outcomes: Sequence[Outcome], warnings: Sequence[Diagnostic] = (), *, 
             for line in outcome.failure.help:
                 say(f"  = help: {line}")
     if code == FINE and not any(outcome.calls for outcome in outcomes):
-        say("\nNo tool was called: only those are that have `readOnlyHint: true` and `examples`.")
+        say(
+            "\nNo tool was called: only those are that have `readOnlyHint: true` and, at the root of their "
+            "`inputSchema`, `examples`: whole objects of arguments."
+        )
     if code == FINE:
         say(f"\nDeploy: see {', '.join(f'deploy/{outcome.target}.md' for outcome in outcomes)}")
     else:

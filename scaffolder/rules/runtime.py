@@ -92,7 +92,7 @@ def long_call(loaded: Loaded) -> Iterator[Remark]:
 
     What to do: start the work in one tool and fetch its result with another; or deploy the tool
     where a process stays (see `mcp-scaffold check --explain edge-or-server`). A target whose plan
-    ends the call in any case is left to `over-time-limit`.
+    sets a time for a call is left to `over-time-limit`.
     """
     longest = facts().edge.call_seconds.value
     edges = on_demand(loaded.manifest)
@@ -100,7 +100,7 @@ def long_call(loaded: Loaded) -> Iterator[Remark]:
         wanted = tool.max_seconds or 0
         if wanted <= longest:
             continue
-        slow = [one.title for one in edges if (one.plan.duration_seconds.value or wanted) >= wanted]
+        slow = [one.title for one in edges if one.plan.duration_seconds.value is None]
         if slow:
             yield Remark(
                 ("tools", index, "max_seconds"),

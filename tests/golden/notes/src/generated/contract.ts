@@ -77,9 +77,9 @@ export type Tool<Name extends ToolName> = (
   context: Context<Name>,
 ) => Result<Name> | Promise<Result<Name>>;
 
-/** What the input schema of a tool lets through. */
+/** What the input schema of a tool declares. */
 export type Arguments<Name extends ToolName> = Value<
-  Definition<Name>["inputSchema"]
+  Closed<Definition<Name>["inputSchema"]>
 >;
 
 /** The variables, and the secrets that the tool declares. */
@@ -119,6 +119,31 @@ interface StructuredResult<Schema> {
   content?: ContentBlock[];
   isError?: false;
 }
+
+/**
+ * A schema whose objects have the properties that they declare and no others:
+ * to read a name that mcp.yaml does not have is a type error. An object that
+ * declares none, or says something of the others, stays open.
+ */
+type Closed<Schema> = Schema extends object
+  ? { [Key in keyof Schema]: Closed<Schema[Key]> } & (Schema extends Closable
+      ? { readonly unevaluatedProperties: false }
+      : unknown)
+  : Schema;
+
+/** An object that says nothing of others. Where `type` is a schema, this is a map of properties. */
+type Closable = {
+  readonly type: string | readonly unknown[];
+  readonly properties: object;
+} & {
+  readonly [Key in
+    | "additionalProperties"
+    | "dependencies"
+    | "dependentSchemas"
+    | "if"
+    | "patternProperties"
+    | "unevaluatedProperties"]?: never;
+};
 
 /** A default is advice to the client: nobody fills it in, so its property stays optional. */
 type Value<Schema> =
