@@ -738,7 +738,7 @@ def test_an_older_project_of_copier_is_not_overwritten(older: Path, tmp_path: Pa
     assert beside == {**wrangler_json(project), "compatibility_date": beside["compatibility_date"]}
     assert beside["compatibility_date"] == json5.loads(tree["wrangler.jsonc"])["compatibility_date"]
     for path in ("src/generated/guards.ts", "wrangler.jsonc"):
-        assert f"{path} is yours, and {path}.mcp-new holds the generated side" in done.stderr
+        assert f"diff -u {path} {path}.mcp-new" in done.stderr
     for beside in project.rglob("*.mcp-new"):
         beside.unlink()
     edit(project / "mcp.yaml", "ttl_seconds: 1800", "ttl_seconds: 600")
