@@ -34,8 +34,10 @@ adding = typer.Typer(help="Add a tool or a target to the manifest, and regenerat
 removing = typer.Typer(
     help="Remove a tool or a target from the manifest, and regenerate.", no_args_is_help=True
 )
+renaming = typer.Typer(help="Rename a tool in the manifest, and regenerate.", no_args_is_help=True)
 app.add_typer(adding, name="add")
 app.add_typer(removing, name="remove")
+app.add_typer(renaming, name="rename")
 
 Project = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.", show_default=True)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, also on failure.")]
@@ -160,7 +162,7 @@ def regenerate_project(
     watch: Annotated[bool, typer.Option("--watch", help="Regenerate at every change of mcp.yaml.")] = False,
     restore: Annotated[
         list[str] | None,
-        typer.Option("--restore", metavar="FILE", help="Bring a deleted file back; may be repeated."),
+        typer.Option("--restore", metavar="FILE", help="Bring a deleted file or folder back; repeatable."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -241,6 +243,20 @@ def remove_target(
     from scaffolder import amend  # noqa: PLC0415
 
     amended("remove", project, lambda text: amend.remove_target(text, name), as_json=json)
+
+
+@renaming.command("tool")
+def rename_tool(
+    old: Annotated[str, typer.Argument(help="The tool.")],
+    new: Annotated[str, typer.Argument(help="The name that it gets.")],
+    *,
+    project: Project = Path(),
+    json: Json = False,
+) -> None:
+    """Rename a tool, and take its handler along."""
+    from scaffolder import amend  # noqa: PLC0415
+
+    amended("rename", project, lambda text: amend.rename_tool(text, old, new), as_json=json)
 
 
 def amended(command: str, project: Path, edit: Callable[[str], str], *, as_json: bool) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import manifests, tool_names, tools
 
-from scaffolder.amend import add_target, add_tool, new_tool, remove_target, remove_tool, set_value
+from scaffolder.amend import (
+    add_target,
+    add_tool,
+    new_tool,
+    remove_target,
+    remove_tool,
+    rename_tool,
+    set_value,
+)
 from scaffolder.diagnostics import UserError
 
 if TYPE_CHECKING:
@@ -60,7 +70,7 @@ LISTS = {
     ),
     "in brackets, a line each": (
         "tools: [\n  { name: a }, # first\n  { name: b },\n]\n",
-        "tools: [\n  { name: a }, # first\n  { name: b }, {name: new, inputSchema: {type: object}},\n]\n",
+        "tools: [\n  { name: a }, # first\n  { name: b },\n  {name: new, inputSchema: {type: object}},\n]\n",
     ),
     "all in brackets": (
         '{"tools": [{"name": "a"}], "x": 1}\n',
@@ -244,6 +254,225 @@ def test_a_target_takes_what_is_said_of_it_along() -> None:
     assert "target_options" not in remove_target(after, "two")
 
 
+BRACKETS = [
+    ("<\n  A, # one\n  X, # two\n>", "<\n  A, # one\n>"),
+    ("<\n  A, # one\n  X # two\n>", "<\n  A # one\n>"),
+    ("<\n  X, # one\n  B, # two\n>", "<\n  B, # two\n>"),
+    ("<\n  # one\n  X,\n  # two, keep!\n  B,\n>", "<\n  # two, keep!\n  B,\n>"),
+    ("< # all\n  # one\n  X # two\n  # end\n>", "< # all\n  # end\n>"),
+    ("<X, # one\n  B> # all", "<\n  B> # all"),
+    ("<A, X, # both\n  B>", "<A, # both\n  B>"),
+    ("<X, B, # both\n  C>", "<B, # both\n  C>"),
+    ("<A, # one\n  X>", "<A # one\n  >"),
+    ("< A # one, or\n, X # two\n, B >", "< A # one, or\n, B >"),
+    ("< X # one\n, B # two\n, C >", "<\nB # two\n, C >"),
+    ("<\n  A,\n\n  # section\n\n  # two\n  X,\n\n  B,\n>", "<\n  A,\n\n  # section\n\n  B,\n>"),
+    ("<\n  A, # one, ]\n\n  # two\n  X\n  # end\n>", "<\n  A # one, ]\n  # end\n>"),
+    ("<\n  X,\n\n  A,\n\n  B\n>", "<\n  A,\n\n  B\n>"),
+    ("<\n  A,\n\n  X,\n\n  B\n>", "<\n  A,\n\n  B\n>"),
+    ("<\n  A,\n  X>", "<\n  A>"),
+    ("< A, X >", "< A >"),
+    ("< A, X, >", "< A, >"),
+    ("< A, X, B >", "< A, B >"),
+    ("< X > # all", "<> # all"),
+    ("<\n  # one\n  X, # two\n>", "<>"),
+]
+"""What stands in brackets, and what does without `X`."""
+STYLES = {"targets": "[@]", "tools": "[{ name: @ }]", "target_options": "{@: { plan: paid }}"}
+
+
+@pytest.mark.parametrize("key", STYLES)
+@pytest.mark.parametrize(("before", "after"), BRACKETS)
+def test_comments_in_brackets_go_with_what_they_are_about(key: str, before: str, after: str) -> None:
+    """An entry takes the comment on its line and those right above it along; all others stay in place."""
+    entry = STYLES[key][1:-1]
+    own, wanted = (
+        re.sub("[ABCX]", lambda name: entry.replace("@", name[0]), text)
+        .replace("<", STYLES[key][0])
+        .replace(">", STYLES[key][-1])
+        for text in (before, after)
+    )
+    if key == "tools":
+        assert remove_tool(f"a: 1 # a\ntools: {own}\n# end\n", "X") == f"a: 1 # a\ntools: {wanted}\n# end\n"
+    elif key == "targets":
+        assert remove_target(f"targets: {own}\n", "X") == f"targets: {wanted}\n"
+    else:
+        left = f"{key}: {wanted}\n" if re.search("[ABC]", after) else ""
+        assert remove_target(f"targets: [X, Z]\n{key}: {own}\n", "X") == f"targets: [Z]\n{left}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a list: its items, and the comments that stand around it."""
+
+    items: tuple[str, ...]
+    section: str = ""
+    above: tuple[str, ...] = ()
+    beside: str = ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A list as somebody wrote it."""
+
+    rows: tuple[Row, ...]
+    block: bool
+    trailing: bool
+    """Whether a comma stands behind the last item."""
+    below: str
+
+    def text(self) -> str:
+        """Write it, without blank lines unless they set comments apart."""
+        lines = ["targets: # all" if self.block else "targets: [ # all"]
+        for row in self.rows:
+            lines += [f"  {row.section}\n"] * bool(row.section) + [f"  {above}" for above in row.above]
+            comma = "," * (self.trailing or row is not self.rows[-1])
+            items = f"- {row.items[0]}" if self.block else ", ".join(row.items) + comma
+            lines.append(f"  {items} {row.beside}".rstrip())
+        end = [f"\n  {self.below}"] * bool(self.below) + ["]"] * (not self.block)
+        return "\n".join([*lines, *end, "x: 1 # x\n"])
+
+    def without(self, item: str) -> Written:
+        """Take an item away, and what is about it alone: the row if it is the only one there."""
+        left = [replace(row, items=tuple(other for other in row.items if other != item)) for row in self.rows]
+        return replace(self, rows=tuple(row for row in left if row.items))
+
+
+@st.composite
+def lists_with_comments(draw: st.DrawFn) -> Written:
+    """Draw a list in which every item and every comment is another one."""
+    block = draw(st.booleans())
+    rows = []
+    for row in range(draw(st.integers(1, 5))):
+        items = draw(st.integers(1, 1 if block else 3))
+        above = draw(st.integers(0, 2))
+        rows.append(
+            Row(
+                tuple(f"item-{row}-{item}" for item in range(items)),
+                draw(st.sampled_from(["", f"# [section, {row}"])),
+                tuple(f"# above: {row}, {line}]" for line in range(above)),
+                draw(st.sampled_from(["", f"# beside {row}, 'it"])),
+            )
+        )
+    return Written(tuple(rows), block, draw(st.booleans()), draw(st.sampled_from(["", "# below, } -"])))
+
+
+@settings(max_examples=300, deadline=None)
+@given(lists_with_comments(), st.sampled_from(sorted(LAYOUTS)), st.data())
+def test_every_other_comment_stays_where_it_is(written: Written, layout: str, data: st.DataObject) -> None:
+    """Whichever item goes, each line that is not about it alone stays, in its place."""
+    items = [item for row in written.rows for item in row.items]
+    gone = data.draw(st.sampled_from(items))
+    after = remove_target(LAYOUTS[layout](written.text()), gone)
+    assert said(after)["targets"] == [item for item in items if item != gone]
+    wanted = written.without(gone)
+    # A section's comment is about the rows below it, not only about the one that goes.
+    sections = {row.section for row in written.rows} - {""}
+    if wanted.rows:
+        assert [line for line in filled(after) if line not in sections] == [
+            line for line in filled(LAYOUTS[layout](wanted.text())) if line not in sections
+        ]
+    kept = re.findall("#.*", after.replace("\r", ""))
+    left = re.findall("#.*", LAYOUTS[layout](wanted.text()).replace("\r", ""))
+    assert set(kept) == {*left, *sections}
+    assert len(kept) == len(set(kept))
+
+
+@settings(max_examples=100, deadline=None)
+@given(lists_with_comments(), st.sampled_from(sorted(LAYOUTS)))
+def test_a_target_comes_and_goes_among_comments(written: Written, layout: str) -> None:
+    """No comment is lost or gets another neighbour, and removing gives the same bytes."""
+    text = LAYOUTS[layout](written.text())
+    after = add_target(text, "new")
+    assert said(after)["targets"] == [*said(text)["targets"], "new"]
+    assert re.findall("#.*", after) == re.findall("#.*", text)
+    assert remove_target(after, "new") == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            (
+                "  # About a.\n  - name: a # eol\n    # Inside.\n    b: |\n      # text\n"
+                "\n  # About c.\n  - name: c\n"
+            ),
+            (
+                "  # About a.\n  - name: new # eol\n    # Inside.\n    b: |\n      # text\n"
+                "    renamed_from: a\n\n  # About c.\n  - name: c\n"
+            ),
+        ),
+        (
+            "  - description: A. # what\n    # which\n    name: 'a'   # eol\n    inputSchema: {}\n",
+            (
+                "  - description: A. # what\n    # which\n    name: new   # eol\n    inputSchema: {}\n"
+                "    renamed_from: a\n"
+            ),
+        ),
+        (
+            "  - name: a\n    renamed_from: z # was\n    b: 1\n",
+            "  - name: new\n    renamed_from: a # was\n    b: 1\n",
+        ),
+        (
+            "  - name: a # eol\n    # Was.\n    renamed_from: new # was\n    # Next.\n    b: 1\n",
+            "  - name: new # eol\n    # Next.\n    b: 1\n",
+        ),
+        (
+            "  - renamed_from: new\n    name: a\n    # Next.\n    b: 1\n",
+            "  - name: new\n    # Next.\n    b: 1\n",
+        ),
+        (
+            "  [{ b: 1, name: a }, { name: c }] # eol\n",
+            "  [{ b: 1, name: new, renamed_from: a }, { name: c }] # eol\n",
+        ),
+        (
+            "  [{ renamed_from: new, name: a }, { name: c }] # eol\n",
+            "  [{ name: new }, { name: c }] # eol\n",
+        ),
+        (
+            "  [\n    {\n      b: 1, # one\n      name: a # two\n    }, # three\n  ]\n",
+            (
+                "  [\n    {\n      b: 1, # one\n      name: new, # two\n      renamed_from: a\n"
+                "    }, # three\n  ]\n"
+            ),
+        ),
+        (
+            "  - name: a # eol\n# odd\n\n  - name: c\n",
+            "  - name: new # eol\n    renamed_from: a\n# odd\n\n  - name: c\n",
+        ),
+        (
+            "  - renamed_from: new # was\n    name: a # eol\n",
+            "  - name: new # eol\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_tool_is_renamed(before: str, after: str, layout: str) -> None:
+    """It says what it was called, or nothing if it has its former name back; the rest stays as it is."""
+    text = "# Top.\ntools: # all\n" + before
+    wanted = "# Top.\ntools: # all\n" + after
+    assert rename_tool(LAYOUTS[layout](text), "a", "new") == LAYOUTS[layout](wanted)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("file", MANIFESTS)
+def test_a_tool_gets_its_name_back(file: str, layout: str) -> None:
+    """Every tool of a real manifest can be renamed, and back again without a trace."""
+    text = LAYOUTS[layout](MANIFESTS[file])
+    for tool in said(text)["tools"]:
+        after = rename_tool(text, tool["name"], "renamed.x")
+        assert tool | {"name": "renamed.x", "renamed_from": tool["name"]} in said(after)["tools"]
+        back = rename_tool(after, "renamed.x", tool["name"])
+        assert back == text or "renamed_from" in tool
+
+
+def test_a_tool_can_change_its_case() -> None:
+    """A name is only taken if another tool has it; and the same name is no change."""
+    text = "tools: [{name: a}, {name: b}]\n"
+    assert rename_tool(text, "a", "A") == "tools: [{name: A, renamed_from: a}, {name: b}]\n"
+    assert rename_tool(text, "a", "a") == text
+
+
 def test_the_last_item_leaves_an_empty_list() -> None:
     """A list stays a list, with the comment behind its key."""
     text = COMMENTED
@@ -298,6 +527,9 @@ def test_what_is_shared_stays_with_the_others() -> None:
             "a: 1\n# b\ny: { y: yes, n: 1e3, o: 017 }\n",
         ),
         ("a: yes\nb: { c: 017 }\n", "b.d", "off", "a: yes\nb: { c: 017, d: 'off' }\n"),
+        ("a: # eol\n  # above\n  1\nb: 2\n", "a", 3, "a: # eol\n  # above\n  3\nb: 2\n"),
+        ("a: # eol\n  - 1 # one\n# b\nb: 2\n", "a", 3, "a: 3 # eol\n# b\nb: 2\n"),
+        ("a: | # odd\n  x\n\nb: 2\n", "a", 3, "a: 3\n\nb: 2\n"),
         ("a: &x 1\nb: *x\n", "b", 2, "a: &x 1\nb: 2\n"),
         ("a: 1", "b.c", "x\ny", "a: 1\nb:\n  c: |-\n    x\n    y"),
     ],
@@ -328,12 +560,23 @@ def test_unusual_yaml_is_edited_too(text: str) -> None:
 
 def test_an_edit_that_would_change_more_is_refused() -> None:
     """The user is told what to do by hand."""
+    with pytest.raises(UserError, match="cannot be edited"):
+        rename_tool("tools:\n  - &t\n    name: a\n  - <<: *t\n    name: c\n", "a", "b")
     with pytest.raises(UserError, match="cannot be edited") as caught:
         set_value("a: &x {c: 1}\nb: *x\n", ["b", "c"], {"d": 2})
     assert caught.value.help == (
         "write it by hand: `{d: 2}`",
         "then run `mcp-scaffold regenerate`",
     )
+
+
+def test_an_edit_that_would_lose_a_comment_is_refused() -> None:
+    """Better no edit than one that takes a neighbour's comment along, or leaves one to a neighbour."""
+    text = "tools:\n- name: a\n  b: |+\n    z\n\n# c\n- name: c\n\nx: 1\n"
+    with pytest.raises(UserError, match="cannot be edited") as caught:
+        remove_tool(text, "c")
+    assert caught.value.help[0] == "remove it by hand"
+    assert said(remove_tool(text.replace("# c\n", ""), "c"))["tools"] == [{"name": "a", "b": "z\n\n"}]
 
 
 @pytest.mark.parametrize(
@@ -349,6 +592,17 @@ def test_an_edit_that_would_change_more_is_refused() -> None:
             "there is no tool `B`",
             ("did you mean `b`?", "tools: a, b, c"),
         ),
+        (
+            lambda text: rename_tool(text, "B", "x"),
+            "there is no tool `B`",
+            ("did you mean `b`?", "tools: a, b, c"),
+        ),
+        (
+            lambda text: rename_tool(text, "a", "C"),
+            "there is a tool `c` already",
+            ("tools: a, b, c",),
+        ),
+        (lambda _: rename_tool("tools: [1]", "", "x"), 'there is no tool `""`', ("tools: none",)),
         (lambda text: add_target(text, "two"), "`two` is a target already", ("targets: one, two, three",)),
         (
             lambda text: remove_target(text, "thre"),
@@ -381,6 +635,11 @@ def test_what_cannot_be_done_is_said(
     with pytest.raises(UserError) as caught:
         edit(COMMENTED)
     assert (str(caught.value), caught.value.help) == (message, advice)
+
+
+def filled(text: str) -> list[str]:
+    """List the lines that are not blank."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def said(text: str) -> Any:

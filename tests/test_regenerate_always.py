@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from projects import again, change, files, make
 
 from scaffolder.merging.jsonc import parse
-from scaffolder.plan import Verb
+from scaffolder.plan import REMARKS, Verb
 from scaffolder.regenerate import Regenerated
 from scaffolder.render import render
 
@@ -201,7 +201,7 @@ def check_parses(project: Path) -> None:
 def check_settled(project: Path) -> None:
     """Run once more, which changes nothing."""
     before = files(project)
-    assert all(change.verb in {Verb.KEPT, Verb.UNRESOLVED} for change in again(project).changes)
+    assert all(change.verb in {*REMARKS, Verb.UNRESOLVED} for change in again(project).changes)
     assert files(project) == before
 
 

@@ -1,4 +1,4 @@
-"""Edit a manifest as text: tools and targets come and go, and all else stays as it was written."""
+"""Edit a manifest as text: tools and targets come, go and are renamed; all else stays as it was written."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,8 +53,7 @@ def new_tool(
 def add_tool(text: str, tool: Mapping[str, Any]) -> str:
     """Append a tool."""
     names = _tools(text)
-    if taken := next((name for name in names if name.lower() == str(tool["name"]).lower()), None):
-        raise UserError(f"there is a tool {code(taken)} already", help=_known("tools", names))
+    _refuse_taken(str(tool["name"]), names, names)
     return _edited(text, [_Edit(("tools", len(names)), dict(tool))])
 
 
@@ -62,6 +61,20 @@ def remove_tool(text: str, name: str) -> str:
     """Remove a tool, with the comment right above it."""
     names = _tools(text)
     return _edited(text, [_Edit(("tools", _position("tool", name, names)), remove=True)])
+
+
+def rename_tool(text: str, old: str, new: str) -> str:
+    """Rename a tool, and note what it was called unless it gets its former name back."""
+    names = _tools(text)
+    index = _position("tool", old, names)
+    _refuse_taken(new, names[:index] + names[index + 1 :], names)
+    if new == old:
+        return text
+    tool, note = ("tools", index), ("tools", index, "renamed_from")
+    back = _data(text)["tools"][index].get("renamed_from") == new
+    return _edited(
+        text, [_Edit((*tool, "name"), new), _Edit(note, remove=True) if back else _Edit(note, old)]
+    )
 
 
 def add_target(text: str, target: str) -> str:
@@ -99,11 +112,16 @@ def _list(text: str, key: str) -> list[Any]:
 
 
 def _position(what: str, name: str, names: list[str]) -> int:
-    if name in names:
+    if name and name in names:  # what is no tool has no name
         return names.index(name)
     meant = closest(name, names)
     advice = [f"did you mean {code(meant)}?"] if meant else []
     raise UserError(f"there is no {what} {code(name)}", help=[*advice, *_known(f"{what}s", names)])
+
+
+def _refuse_taken(name: str, others: Iterable[str], names: Iterable[str]) -> None:
+    if taken := next((other for other in others if other.lower() == name.lower()), None):
+        raise UserError(f"there is a tool {code(taken)} already", help=_known("tools", names))
 
 
 def _known(what: str, names: Iterable[str]) -> list[str]:
@@ -158,13 +176,17 @@ def _edited(text: str, edits: Iterable[_Edit]) -> str:
 
 
 def _applied(text: str, edit: _Edit) -> str:
-    """Make an edit in the way that changes least and says what it should."""
+    """Make an edit in the way that changes least, says what it should and leaves the other comments."""
     data = _data(text)
     wanted = _changed(data, edit)
     for way in (_spliced, _overlaid, _rewritten):
         try:
             result = way(text, edit, data)
-            if result is not None and repr(read("", result).data) == wanted:
+            if (
+                result is not None
+                and repr(read("", result).data) == wanted
+                and splice.spares(text, edit.path, result, remove=edit.remove)
+            ):
                 return result
         except (yaml.YAMLError, YAMLError, LookupError, TypeError, ValueError, RecursionError):
             continue

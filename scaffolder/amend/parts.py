@@ -1,11 +1,16 @@
 """How a YAML text is written: every node of it, and the characters that it takes."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
 import yaml
+
+COMMENT = re.compile(r"""(?<![^\s,\[\]{}"'])#[^\r\n]*""")
+_HEADER = re.compile(r"[|>][-+0-9]*[ \t]*(?=#)")
+_NULLS = {"", "~", "null", "Null", "NULL"}
 
 
 class Kind(Enum):
@@ -58,6 +63,32 @@ def walk(part: Part) -> Iterator[Part]:
         if key is not value:
             yield key
         yield from walk(value)
+
+
+def words(text: str) -> Iterator[tuple[int, str]]:
+    """Give where each scalar and each comment starts, in order: `=` and a value, or `#` and so on.
+
+    A blank stands before a comment that shares its line with more than a comma. Nulls are left out, for
+    they need not be written.
+    """
+    root = parse(text)
+    done = 0
+    for part in walk(root) if root else ():
+        if part.kind is not Kind.SCALAR:
+            continue
+        yield from _comments(text, done, part.start)
+        if part.value not in _NULLS:
+            yield part.start, f"={part.value}"
+        if not part.inline and (header := _HEADER.search(text, part.start, part.end)):
+            yield from _comments(text, header.end(), text.find("\n", header.end()))
+        done = part.end
+    yield from _comments(text, done, len(text))
+
+
+def _comments(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
+    for found in COMMENT.finditer(text, start, end):
+        alone = not text[found.start() - column_of(text, found.start()) : found.start()].strip(" \t,")
+        yield found.start(), " " * (not alone) + found[0].rstrip()
 
 
 def column_of(text: str, index: int) -> int:

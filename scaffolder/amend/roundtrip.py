@@ -46,9 +46,10 @@ def redone(text: str, root: Part | None, edit: Callable[[Any], None]) -> tuple[s
     """Edit a text as a tree: as it would be written without the edit, and with it."""
     yaml = _yaml(*_indents(text, root))
     tree = yaml.load(text)
-    before = _dump(yaml, tree)
+    end = "" if text.endswith("\n") else "\n"
+    before = _dump(yaml, tree).removesuffix(end)
     edit(tree)
-    return before, _dump(yaml, tree)
+    return before, _dump(yaml, tree).removesuffix(end)
 
 
 def changer(path: Path, value: Any, *, remove: bool) -> Callable[[Any], None]:

@@ -5,17 +5,27 @@ the caller to check.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scaffolder.amend.parts import Kind, Part, column_of, parse, walk
+from scaffolder.amend.parts import COMMENT, Kind, Part, column_of, parse, walk, words
 
 Path = tuple[str | int, ...]
+Span = tuple[int, int]
 
 _COLON = re.compile(r"[ \t]*:")
 _REST = re.compile(r"\s*(#.*)?")
 _KEPT = re.compile(r"[|>][1-9]?\+")
+_EOL = re.compile(r"[ \t]*(#.*)?(?=\n|\Z)")
+_BRACKET = re.compile(r"[\[{]")
+_ABOVE = re.compile(r"(?:\n[ \t]*#.*)*\n[ \t,]*\Z")
+_TAIL = re.compile(r"[ \t]*(,?)[ \t]*(?:#.*)?\n")
+
+# NUL cannot stand in YAML: it marks what goes until the blanks around it are seen to.
+_LINES = re.compile(r"^((?:[ \t\r]*\n)*)(?:[ \t]*\0[ \t\r\0]*\n)+((?:[ \t\r]*\n)*)", re.MULTILINE)
+_BEFORE_AN_END = re.compile(r"(?<=\S)[ \t]*\0(?:[ \t]*\0)*(?=[ \t]*[\]}\r\n#])")
+_WITHIN = re.compile(r"\0[ \t\0]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +41,11 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """The lines of an entry that has its own, and of the comments that belong to it."""
+    """The lines of an entry, and of the comments that belong to it."""
 
     column: int
+    alone: bool
+    """Whether nothing else stands on its first line."""
     above: int
     """The last line of what stands before it."""
     first: int
@@ -54,9 +66,7 @@ def put(text: str, path: Path, value: Any, writer: Writer) -> str | None:
         return _appended(text, parent, writer.block(entry))
     inline = writer.inline(entry)[1:-1]
     if parent.entries:
-        end = parent.entries[-1][1].end
-        between = text[parent.entries[-2][1].end : parent.entries[-1][0].start] if parent.entries[1:] else ""
-        return text[:end] + (between if between.strip() == "," else ", ") + inline + text[end:]
+        return _joined(text, parent, inline)
     opened = _opened(text, way, path, writer.block(entry), writer) if isinstance(value, dict | list) else None
     return opened or text[: parent.end - 1] + inline + text[parent.end - 1 :]
 
@@ -70,9 +80,9 @@ def cut(text: str, path: Path, data: Any, writer: Writer) -> str | None:
     text = _handed_on(text, way[0], part, data, writer)
     index = parent.index(path[-1]) or 0
     if parent.inline:
-        return _taken(text, parent, index)
+        return _without(text, parent, index)
     block = _block(text, parent, index)
-    if block is None:
+    if block is None or not block.alone:
         return None
     lines = text.split("\n")
     if len(parent.entries) == 1:
@@ -85,6 +95,36 @@ def cut(text: str, path: Path, data: Any, writer: Writer) -> str | None:
         while not lines[last].strip():
             last += 1
     return "\n".join(lines[:first] + lines[last:])
+
+
+def spares(text: str, path: Path, result: str, *, remove: bool) -> bool:
+    """Tell whether an edit left every scalar and comment in its place that is not of what goes."""
+    way = _way(text, path)
+    spans = _belongings(text, way[-2], way[-2].index(path[-1]) or 0, remove=remove) if way[1:] else []
+    kept = [word for at, word in words(text) if not any(start <= at < end for start, end in spans)]
+    found = [word for _, word in words(result)]
+    rest = iter(found)
+    return all(word in rest for word in kept) and _remarks(found) == _remarks(kept)
+
+
+def _remarks(words: Iterable[str]) -> list[str]:
+    return [word for word in words if not word.startswith("=")]
+
+
+def _belongings(text: str, parent: Part, index: int, *, remove: bool) -> list[Span]:
+    """Find what goes with an entry, or with its value."""
+    key, value = parent.entries[index]
+    if not remove:
+        colon = None if value.inline else _COLON.match(text, key.end)
+        return [_hung(text, colon.end(), value) if colon else (value.start, value.end)]
+    if parent.inline:
+        return _spans(text, parent, index)
+    block = _block(text, parent, index)
+    if block is None or not block.alone:
+        rest = _EOL.match(text, value.end)
+        return [(key.start, rest.end() if rest else value.end)]
+    ends = [-1, *(found.start() for found in re.finditer("\n", text)), len(text)]
+    return [(ends[block.first] + 1, ends[block.last + 1])]
 
 
 def _way(text: str, path: Path) -> list[Part]:
@@ -108,8 +148,7 @@ def _block(text: str, parent: Part, index: int) -> _Block | None:
         if text[start] != "-":
             return None
     column = column_of(text, start)
-    if text[start - column : start].strip(" "):
-        return None
+    alone = not text[start - column : start].strip(" ")
     lines = text.split("\n")
     above = _last_line(text, parent.entries[index - 1][1]) if index else -1
     first, last = _line(text, start), _last_line(text, value)
@@ -120,7 +159,7 @@ def _block(text: str, parent: Part, index: int) -> _Block | None:
             last = following
         elif lines[following].strip():
             break
-    return _Block(column, above, first, last)
+    return _Block(column, alone, above, first, last)
 
 
 def _comment(line: str) -> int:
@@ -165,7 +204,17 @@ def _replaced(text: str, key: Part, part: Part, inline: str) -> str | None:
     if part.inline:
         return text[: part.start] + " " * (part.start == part.end) + inline + text[part.end :]
     colon = _COLON.match(text, key.end)
-    return f"{text[: colon.end()]} {inline}{text[_trimmed(text, part) :]}" if colon else None
+    if colon is None:
+        return None
+    start, end = _hung(text, colon.end(), part)
+    return f"{text[: colon.end()]} {inline}{text[colon.end() : start]}{text[end:]}"
+
+
+def _hung(text: str, colon: int, part: Part) -> Span:
+    """Find the lines of a value, without the comment behind the colon above it."""
+    end = _trimmed(text, part)
+    own, last = _EOL.match(text, colon), _EOL.match(text, end)
+    return own.end() if own else colon, last.end() if last else end
 
 
 def _opened(text: str, way: list[Part], path: Path, fragment: str, writer: Writer) -> str | None:
@@ -197,14 +246,60 @@ def _emptied(text: str, lines: list[str], way: list[Part], path: Path, block: _B
     return "\n".join(lines[: block.first] + lines[block.last + 1 :])
 
 
-def _taken(text: str, parent: Part, index: int) -> str | None:
-    """Remove an entry in brackets with one of the commas beside it."""
+def _joined(text: str, parent: Part, inline: str) -> str:
+    """Put an entry behind the last one in brackets, on a line of its own if that one has its own."""
+    key, value = parent.entries[-1]
+    margin = text[key.start - column_of(text, key.start) : key.start]
+    tail = _TAIL.match(text, value.end)
+    if tail and not margin.strip():
+        line = f"{tail[0]}{margin}{inline}{tail[1]}\n"
+        return text[: value.end] + "," * (not tail[1]) + line + text[tail.end() :]
+    between = text[parent.entries[-2][1].end : key.start] if parent.entries[1:] else ""
+    separator = between if between.strip() == "," else ", "
+    return text[: value.end] + separator + inline + text[value.end :]
+
+
+def _without(text: str, parent: Part, index: int) -> str | None:
+    """Remove an entry in brackets, and the lines and blanks that nothing needs any more."""
+    first, last = index == 0, index == len(parent.entries) - 1
+    spans = _spans(text, parent, index)
+    for start, end in sorted(spans, reverse=True):
+        text = f"{text[:start]}\0{text[end:]}"
+    text = _LINES.sub(lambda blank: blank[2] if last else blank[1] if first else blank[1] or blank[2], text)
+    return _WITHIN.sub("", _BEFORE_AN_END.sub("", text)) if spans else None
+
+
+def _spans(text: str, parent: Part, index: int) -> list[Span]:
+    """Find what goes with an entry in brackets: a comma, the comment on its line, those right above it."""
     key, value = parent.entries[index]
-    if index + 1 < len(parent.entries):
-        return text[: key.start] + text[parent.entries[index + 1][0].start :]
-    if index:
-        return text[: parent.entries[index - 1][1].end] + text[value.end :]
-    return text[: key.start].rstrip() + text[value.end :].lstrip(" \t\n,")
+    bracket = _BRACKET.search(text, parent.start, key.start)
+    if bracket is None:  # a pair among the items of a sequence
+        return []
+    start, end = key.start, key.start + len(text[key.start : value.end].rstrip())
+    lower = parent.entries[index - 1][1].end if index else bracket.end()
+    last = index == len(parent.entries) - 1
+    upper = parent.end - 1 if last else parent.entries[index + 1][0].start
+    before, after = _bare(text[lower:start]), _bare(text[end:upper])
+    above = _ABOVE.search(text[lower:start])
+    # Comments around a line are about all that is on it.
+    own = lower + above.start() if above and (last or "\n" in text[start:upper]) else start
+    line = end + len(text[end:upper].partition("\n")[0]) if not index or "\n" in text[lower:end] else end
+    found = [match.span() for match in COMMENT.finditer(text, lower, start)]
+    found += [match.span() for match in COMMENT.finditer(text, end, upper)]
+    comments = [span for span in found if own <= span[0] < line]
+    if last and not index and comments == found:
+        return [(lower, upper)]
+    comma, trailing = before.rfind(","), after.find(",")
+    if trailing >= 0 and (comma < 0 or "\n" not in after[:trailing]):
+        return [*comments, (start, end), (end + trailing, end + trailing + 1)]
+    if comma >= 0 and before == text[lower:start]:
+        return [*comments, (lower, end)]
+    return [*comments, (start, end), *([(lower + comma, lower + comma + 1)] if comma >= 0 else [])]
+
+
+def _bare(text: str) -> str:
+    """Blank out the comments between two entries."""
+    return COMMENT.sub(lambda comment: " " * len(comment[0]), text)
 
 
 def _handed_on(text: str, root: Part, part: Part, data: Any, writer: Writer) -> str:
