@@ -34,22 +34,49 @@ def carry_handlers(draft: Draft, theirs: Outline, tools: Sequence[Mapping[str, A
     All of them move at once, for tools may swap their names. What a person has written is never written over.
     """
     moves = [move for move in _moves(draft, theirs, tools) if move.edited or move.there]
-    sources, targets = {move.source for move in moves}, {move.target for move in moves}
     taken = set()
+    while blocked := _blocked(draft, moves):
+        # Whoever was to move to the place of a handler that stays cannot move either.
+        moves.remove(blocked)
+        if blocked.source not in theirs:
+            taken.add(blocked.source)
+            note = f"{blocked.target} is there already: bring them together by hand"
+            draft.changes.append(Change(Verb.KEPT, blocked.source, note))
+    targets = {move.target for move in moves}
     for move in moves:
-        if move.there and move.target not in sources and _edited(draft, move.target, move.there):
-            note = f"{move.target} is there already: bring them together by hand"
-            draft.changes.append(Change(Verb.KEPT, move.source, note))
-            continue
         stub = theirs[move.target].content()
         after = _renamed(move) if move.edited else stub
         change = Change(Verb.RENAMED, move.target, before=move.mine.content, after=after, source=move.source)
         draft.move(change, move.mine, move.there)
         draft.once[move.target] = digest(stub)
         if move.source not in targets:
-            draft.delete(move.source, move.mine)
+            _vacate(draft, theirs, move)
         taken.add(move.source)
     return taken
+
+
+def _vacate(draft: Draft, theirs: Outline, move: _Move) -> None:
+    """Clear the place that a handler has left, or begin anew there for the tool that has the name now."""
+    if move.source not in theirs:
+        draft.delete(move.source, move.mine)
+        return
+    stub = theirs[move.source].content()
+    draft.write(Change(Verb.CREATED, move.source, before=move.mine.content, after=stub), move.mine)
+    draft.once[move.source] = digest(stub)
+    draft.settled.add(move.source)
+
+
+def _blocked(draft: Draft, moves: Sequence[_Move]) -> _Move | None:
+    """Find a move to where a person has written something that stays there."""
+    leaving = {move.source for move in moves}
+    return next(
+        (
+            move
+            for move in moves
+            if move.there and move.target not in leaving and _edited(draft, move.target, move.there)
+        ),
+        None,
+    )
 
 
 def _moves(draft: Draft, theirs: Outline, tools: Sequence[Mapping[str, Any]]) -> list[_Move]:
@@ -70,10 +97,12 @@ def _renames(draft: Draft, tools: Sequence[Mapping[str, Any]], new: Mapping[str,
         before = remembered(draft.old.files[SNAPSHOT])[1]["tools"]
     except (KeyError, ValueError):
         before = []
-    late = {
-        tool["renamed_from"]: tool["name"] for tool in tools if tool.get("renamed_from", "") not in {"", *new}
-    }
-    return late | renamed_tools(before, tools)
+    renames = renamed_tools(before, tools)
+    for tool in tools:
+        source = tool.get("renamed_from")
+        if source and source not in new and source not in renames and tool["name"] not in renames.values():
+            renames[source] = tool["name"]
+    return renames
 
 
 def _edited(draft: Draft, path: str, mine: File) -> bool:

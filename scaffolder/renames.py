@@ -34,7 +34,7 @@ def _said(old: Mapping[str, Tool], new: Mapping[str, Tool]) -> dict[str, str]:
     said = {
         name: source
         for name, tool in new.items()
-        if (source := str(tool.get("renamed_from"))) in old
+        if (source := str(tool.get("renamed_from"))) in old.keys() - {name}
         and old.get(name, {}).get("renamed_from") != source
     }
     renames: dict[str, str] = {}

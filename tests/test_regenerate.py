@@ -573,3 +573,35 @@ def test_a_pipe_is_no_manifest_of_a_project(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "mcp.yaml")
     with pytest.raises(UserError, match="is no regular file"):
         regenerate(tmp_path)
+
+
+def test_a_handler_that_cannot_move_keeps_the_others_from_its_place(project: Path) -> None:
+    """What a person has written is never written over, whoever else was to come there."""
+    for name in ("lookup_user", "add_to_draft"):
+        edit(project, f"src/tools/{name}.ts", "export default", f"// Mine: {name}.\nexport default")
+    (project / "src/tools/third.ts").write_text("// Mine: third.\n")
+    manifest = notes()
+    manifest["tools"][0] |= {"name": "add_to_draft", "renamed_from": "lookup_user"}
+    manifest["tools"][1] |= {"name": "third", "renamed_from": "add_to_draft"}
+    change(project, manifest)
+    text = "".join(path.read_text() for path in (project / "src/tools").iterdir())
+    assert all(f"// Mine: {name}." in text for name in ("lookup_user", "add_to_draft", "third"))
+    assert "// Mine: add_to_draft." in (project / "src/tools/add_to_draft.ts").read_text()
+    assert "// Mine: third." in (project / "src/tools/third.ts").read_text()
+
+
+def test_two_handlers_never_become_one(project: Path) -> None:
+    """A tool that says where it comes from is not taken for another one besides."""
+    for name in ("lookup_user", "add_to_draft"):
+        edit(project, f"src/tools/{name}.ts", "export default", f"// Mine: {name}.\nexport default")
+    manifest = notes()
+    draft = manifest["tools"].pop(1)
+    lookup = manifest["tools"].pop(0)
+    change(project, {**notes(), "tools": [*manifest["tools"], draft]})
+    change(
+        project,
+        {**notes(), "tools": [*manifest["tools"], {**draft, "name": "x", "renamed_from": lookup["name"]}]},
+    )
+    text = "".join(path.read_text() for path in (project / "src/tools").iterdir())
+    assert "// Mine: lookup_user." in text
+    assert "// Mine: add_to_draft." in text

@@ -247,3 +247,37 @@ def test_no_edit_is_lost(one: dict[str, Any], other: dict[str, Any], data: st.Da
             hand.edit()
         check_written(project, hand, change(project, other))
         check_settled(project)
+
+
+@st.composite
+def renamings(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Declare tools that may say anything about what they were called."""
+    names = draw(st.lists(st.sampled_from("abcde"), max_size=4, unique=True))
+    tools = []
+    for name in names:
+        declared = tool(name, draw(st.integers(0, 2)))
+        if draw(st.booleans()):
+            declared["renamed_from"] = draw(st.sampled_from("abcde"))
+        tools.append(declared)
+    return tools
+
+
+@settings(max_examples=EXAMPLES // 4, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+@given(st.lists(renamings(), min_size=2, max_size=4), st.data())
+def test_no_handler_is_lost(changes: list[list[dict[str, Any]]], data: st.DataObject) -> None:
+    """However tools swap, shift, take and give back their names, and say so or not."""
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = {"name": "alpha", "targets": ["deno"], "tools": changes[0]}
+        project = make(Path(folder) / "project", manifest)
+        written: list[str] = []
+        for tools in changes[1:]:
+            for handler in sorted((project / "src/tools").glob("*.ts")):
+                if data.draw(st.booleans()):
+                    written.append(f"// mine-{len(written)}")
+                    handler.write_text(f"{handler.read_text()}{written[-1]}\n")
+            change(project, {**manifest, "tools": tools})
+            check_settled(project)
+            found = b"".join(content for path, content in files(project).items() if path.startswith("src/"))
+            assert all(found.count(f"{line}\n".encode()) == 1 for line in written)
+            for name in (one["name"] for one in tools):
+                assert (project / f"src/tools/{name}.ts").exists()
