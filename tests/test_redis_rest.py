@@ -35,7 +35,8 @@ out.ttl = await redis.ttl("key");
 out.missing = await redis.get("missing");
 out.type = await redis.type("key");
 out.ping = await redis.ping();
-out.together = await Promise.all([redis.set("a", "1"), redis.incr("a"), redis.get("a")]);
+// The client may send these in one request or in several, so that no one depends on another.
+out.together = await Promise.all([redis.set("a", "1"), redis.incr("n"), redis.get("key")]);
 out.pipeline = await redis.pipeline().set("b", "x").get("b").del("b").exec();
 out.multi = await redis.multi().set("c", 1).incr("c").lrange("none", 0, -1).exec();
 out.hash = await redis.hset("h", { one: 1, two: "zwei" }).then(() => redis.hgetall("h"));
@@ -212,7 +213,7 @@ def test_the_vendors_own_client(url: str, toolchain: Toolchain, tmp_path: Path) 
         "missing": None,
         "type": "string",
         "ping": "PONG",
-        "together": ["OK", 2, 2],
+        "together": ["OK", 1, value],
         "pipeline": ["OK", "x", 1],
         "multi": ["OK", 2, []],
         "hash": {"one": 1, "two": "zwei"},
