@@ -33,12 +33,13 @@ def is_inside(path: str) -> bool:
 
 
 class Disk:
-    """A project's files, read when they are asked for."""
+    """A project's files as they are when they are first asked for."""
 
     def __init__(self, root: Path) -> None:
         """Take the project's folder."""
         self.root = os.path.realpath(root)
         self._folders: dict[str, Blocked | None] = {}
+        self._seen: dict[str, File | Blocked | None] = {}
 
     def exists(self, path: str) -> bool:
         """Tell whether anything lies at a path, be it a link that leads nowhere."""
@@ -46,6 +47,11 @@ class Disk:
 
     def look(self, path: str) -> File | Blocked | None:
         """Tell what lies at a path; None for nothing."""
+        if path not in self._seen:
+            self._seen[path] = self._read(path)
+        return self._seen[path]
+
+    def _read(self, path: str) -> File | Blocked | None:
         if blocked := self._folder(os.path.dirname(path)):  # noqa: PTH120 - ten times faster than Path
             return blocked
         full = f"{self.root}/{path}"

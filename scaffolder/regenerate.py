@@ -96,7 +96,8 @@ def regenerate(
         known = baseline.without(_deleted(restore, theirs, disk))
         generated = Generated(generator, loaded.raw["tools"], theirs)
         plan = reconcile(known, generated, disk, cache(lambda: _previous(baseline)))
-        operations = [*_amended(manifest, edit), *plan.operations, *_kept(disk, plan.baseline)]
+        note = dump(plan.baseline)
+        operations = [*_amended(manifest, edit), *plan.operations, *_noted(disk, note)]
         overtaken = commit(project, operations).kept if write else ()
         done = Regenerated(
             project,
@@ -111,7 +112,7 @@ def regenerate(
         if not done.in_trouble and (write or not operations):
             # Of what was read, and not of what may have been written since.
             text = edit.after if edit and edit.after is not None else manifest.content
-            state = {MANIFEST: text, BASELINE: dump(plan.baseline), **plan.pending}
+            state = {MANIFEST: text, BASELINE: note, **plan.pending}
             if text.decode("utf-8-sig") == loaded.document.text:
                 remember(project, state, present=theirs)
         return done
@@ -139,7 +140,9 @@ def _refuse_markers(disk: Disk, theirs: Outline) -> None:
     marked = [
         path
         for path in (BASELINE, *(path for path in theirs if not written_once(path)))
-        if isinstance(mine := disk.look(path), File) and _MARKERS.search(mine.content)
+        if isinstance(mine := disk.look(path), File)
+        and b"<<<<<<< " in mine.content
+        and _MARKERS.search(mine.content)
     ]
     if marked:
         raise UserError(
@@ -159,12 +162,12 @@ def _amended(manifest: File, edit: Change | None) -> list[Operation]:
     return [Write(manifest.location, edit.after, digest(manifest.content), manifest.mode)]
 
 
-def _kept(disk: Disk, baseline: Baseline) -> list[Operation]:
+def _noted(disk: Disk, note: bytes) -> list[Operation]:
     """Write the baseline, if it is another one."""
-    content, mine = dump(baseline), disk.look(BASELINE)
+    mine = disk.look(BASELINE)
     if isinstance(mine, File):
-        return [Write(BASELINE, content, digest(mine.content), mine.mode)] if mine.content != content else []
-    return [Write(BASELINE, content, None)]
+        return [Write(BASELINE, note, digest(mine.content), mine.mode)] if mine.content != note else []
+    return [Write(BASELINE, note, None)]
 
 
 def _baseline(disk: Disk, generator: str) -> tuple[Baseline, str | None]:

@@ -33,8 +33,6 @@ def watch(
     An invalid manifest is a result like any other: the next change may mend it.
     """
     folder = project.resolve()
-    # The program does without the collector, which a process that goes on for hours cannot.
-    gc.enable()
 
     def is_manifest(_: Event, path: str) -> bool:
         return Path(path) == folder / MANIFEST
@@ -55,6 +53,14 @@ def watch(
         if content != seen:
             seen = content
             on_result(_run(project, on_recovery))
+            settle()
+
+
+def settle() -> None:
+    """Have the collector, without which a process cannot go on for hours, pass over what stays anyway."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def _read(file: Path) -> bytes | str:
