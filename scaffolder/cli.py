@@ -6,7 +6,7 @@ Imports stand inside the commands: `--help` and a refused argument cost no more 
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,6 +14,7 @@ import typer
 
 from scaffolder import console
 from scaffolder.diagnostics import UserError, from_system
+from scaffolder.editing import Json, adding, removing, renaming
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -30,17 +31,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-adding = typer.Typer(help="Add a tool or a target to the manifest, and regenerate.", no_args_is_help=True)
-removing = typer.Typer(
-    help="Remove a tool or a target from the manifest, and regenerate.", no_args_is_help=True
-)
-renaming = typer.Typer(help="Rename a tool in the manifest, and regenerate.", no_args_is_help=True)
 app.add_typer(adding, name="add")
 app.add_typer(removing, name="remove")
 app.add_typer(renaming, name="rename")
 
-Project = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.", show_default=True)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, also on failure.")]
 ManifestPath = Annotated[Path, typer.Argument(help="The manifest.", show_default=True)]
 
 
@@ -97,7 +91,7 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on a warning too.")] = False,
     json: Json = False,
 ) -> None:
-    """Report what is wrong with a manifest, and what is unwise, all at once."""
+    """Report what is wrong or unwise in a manifest, all at once."""
     from scaffolder.manifest import Loaded, load  # noqa: PLC0415
     from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
     from scaffolder.rules import warnings  # noqa: PLC0415
@@ -166,7 +160,9 @@ def regenerate_project(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Bring a project up to date with its mcp.yaml, and keep every edit.
+    """Bring a project up to date, and keep every edit.
+
+    The project becomes what its mcp.yaml says.
 
     Files that you have changed are merged. Where you and the generator changed the same, yours stays, the
     other side is laid beside it as FILE.mcp-new, and the exit status is 1.
@@ -186,86 +182,6 @@ def regenerate_project(
         project, write=not (check or diff), restore=restore or (), on_recovery=project_report.recovered
     )
     raise typer.Exit(project_report.regenerated("regenerate", done, strict=check, diff=diff, as_json=json))
-
-
-@adding.command("tool")
-def add_tool(
-    name: Annotated[str, typer.Argument(help="The name that clients call it by.")],
-    *,
-    description: Annotated[
-        str | None, typer.Option(help="What it does, for the model that calls it.")
-    ] = None,
-    session: Annotated[bool, typer.Option("--session", help="It keeps state between calls.")] = False,
-    secret: Annotated[
-        list[str] | None, typer.Option(help="A declared secret that it reads; may be repeated.")
-    ] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="How long a call may take.")] = None,
-    project: Project = Path(),
-    json: Json = False,
-) -> None:
-    """Add a tool without arguments, and its handler."""
-    from scaffolder import amend  # noqa: PLC0415
-
-    tool = amend.new_tool(
-        name, description=description, session=session, secrets=secret or (), max_seconds=max_seconds
-    )
-    amended("add", project, lambda text: amend.add_tool(text, tool), as_json=json)
-
-
-@adding.command("target")
-def add_target(
-    name: Annotated[str, typer.Argument(help="The runtime.")],
-    *,
-    project: Project = Path(),
-    json: Json = False,
-) -> None:
-    """Add a target, and its files."""
-    from scaffolder import amend  # noqa: PLC0415
-
-    amended("add", project, lambda text: amend.add_target(text, name), as_json=json)
-
-
-@removing.command("tool")
-def remove_tool(
-    name: Annotated[str, typer.Argument(help="The tool.")], *, project: Project = Path(), json: Json = False
-) -> None:
-    """Remove a tool, and its handler unless you have changed that."""
-    from scaffolder import amend  # noqa: PLC0415
-
-    amended("remove", project, lambda text: amend.remove_tool(text, name), as_json=json)
-
-
-@removing.command("target")
-def remove_target(
-    name: Annotated[str, typer.Argument(help="The target.")], *, project: Project = Path(), json: Json = False
-) -> None:
-    """Remove a target with its options, and those of its files that you have not changed."""
-    from scaffolder import amend  # noqa: PLC0415
-
-    amended("remove", project, lambda text: amend.remove_target(text, name), as_json=json)
-
-
-@renaming.command("tool")
-def rename_tool(
-    old: Annotated[str, typer.Argument(help="The tool.")],
-    new: Annotated[str, typer.Argument(help="The name that it gets.")],
-    *,
-    project: Project = Path(),
-    json: Json = False,
-) -> None:
-    """Rename a tool, and take its handler along."""
-    from scaffolder import amend  # noqa: PLC0415
-
-    amended("rename", project, lambda text: amend.rename_tool(text, old, new), as_json=json)
-
-
-def amended(command: str, project: Path, edit: Callable[[str], str], *, as_json: bool) -> NoReturn:
-    """Edit a project's manifest, regenerate, and exit."""
-    from scaffolder.regenerate import regenerate  # noqa: PLC0415
-    from scaffolder.reports import project as project_report  # noqa: PLC0415
-
-    done = regenerate(project, amend=edit, on_recovery=project_report.recovered)
-    raise typer.Exit(project_report.regenerated(command, done, as_json=as_json))
 
 
 def tidy(project: Path) -> None:

@@ -36,7 +36,8 @@ ORDER = [
     ["rules.pages"],
     ["merging.three_way", "merging.hunks", "merging.lines", "merging.jsonc"],
     ["merging.diff3", "merging.layout", "amend.parts"],
-    ["merging.keywise", "amend.splice"],
+    ["merging.keywise", "amend.brackets"],
+    ["amend.splice"],
     ["amend.roundtrip"],
     ["amend", "merging"],
     ["disk", "fresh", "writing", "renames"],
@@ -56,6 +57,7 @@ ORDER = [
     ["console", "reports.telling", "reports"],
     ["reports.manifest"],
     ["reports.project", "reports.verify"],
+    ["editing"],
     ["cli"],
     ["__main__"],
 ]

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scaffolder.amend.parts import COMMENT, Kind, Part, column_of, parse, walk, words
+from scaffolder.amend.brackets import joined, spans, without
+from scaffolder.amend.parts import Kind, Part, column_of, parse, walk, words
 
 Path = tuple[str | int, ...]
 Span = tuple[int, int]
@@ -18,14 +19,6 @@ _COLON = re.compile(r"[ \t]*:")
 _REST = re.compile(r"\s*(#.*)?")
 _KEPT = re.compile(r"[|>][1-9]?\+")
 _EOL = re.compile(r"[ \t]*(#.*)?(?=\n|\Z)")
-_BRACKET = re.compile(r"[\[{]")
-_ABOVE = re.compile(r"(?:\n[ \t]*#.*)*\n[ \t,]*\Z")
-_TAIL = re.compile(r"[ \t]*(,?)[ \t]*(?:#.*)?\n")
-
-# NUL cannot stand in YAML: it marks what goes until the blanks around it are seen to.
-_LINES = re.compile(r"^((?:[ \t\r]*\n)*)(?:[ \t]*\0[ \t\r\0]*\n)+((?:[ \t\r]*\n)*)", re.MULTILINE)
-_BEFORE_AN_END = re.compile(r"(?<=\S)[ \t]*\0(?:[ \t]*\0)*(?=[ \t]*[\]}\r\n#])")
-_WITHIN = re.compile(r"\0[ \t\0]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,7 @@ def put(text: str, path: Path, value: Any, writer: Writer) -> str | None:
         return _appended(text, parent, writer.block(entry))
     inline = writer.inline(entry)[1:-1]
     if parent.entries:
-        return _joined(text, parent, inline)
+        return joined(text, parent, inline)
     opened = _opened(text, way, path, writer.block(entry), writer) if isinstance(value, dict | list) else None
     return opened or text[: parent.end - 1] + inline + text[parent.end - 1 :]
 
@@ -80,7 +73,7 @@ def cut(text: str, path: Path, data: Any, writer: Writer) -> str | None:
     text = _handed_on(text, way[0], part, data, writer)
     index = parent.index(path[-1]) or 0
     if parent.inline:
-        return _without(text, parent, index)
+        return without(text, parent, index)
     block = _block(text, parent, index)
     if block is None or not block.alone:
         return None
@@ -118,7 +111,7 @@ def _belongings(text: str, parent: Part, index: int, *, remove: bool) -> list[Sp
         colon = None if value.inline else _COLON.match(text, key.end)
         return [_hung(text, colon.end(), value) if colon else (value.start, value.end)]
     if parent.inline:
-        return _spans(text, parent, index)
+        return spans(text, parent, index)
     block = _block(text, parent, index)
     if block is None or not block.alone:
         rest = _EOL.match(text, value.end)
@@ -244,62 +237,6 @@ def _emptied(text: str, lines: list[str], way: list[Part], path: Path, block: _B
         return None
     lines[at] = f"{lines[at][: colon.end()]} []{lines[at][colon.end() :]}"
     return "\n".join(lines[: block.first] + lines[block.last + 1 :])
-
-
-def _joined(text: str, parent: Part, inline: str) -> str:
-    """Put an entry behind the last one in brackets, on a line of its own if that one has its own."""
-    key, value = parent.entries[-1]
-    margin = text[key.start - column_of(text, key.start) : key.start]
-    tail = _TAIL.match(text, value.end)
-    if tail and not margin.strip():
-        line = f"{tail[0]}{margin}{inline}{tail[1]}\n"
-        return text[: value.end] + "," * (not tail[1]) + line + text[tail.end() :]
-    between = text[parent.entries[-2][1].end : key.start] if parent.entries[1:] else ""
-    separator = between if between.strip() == "," else ", "
-    return text[: value.end] + separator + inline + text[value.end :]
-
-
-def _without(text: str, parent: Part, index: int) -> str | None:
-    """Remove an entry in brackets, and the lines and blanks that nothing needs any more."""
-    first, last = index == 0, index == len(parent.entries) - 1
-    spans = _spans(text, parent, index)
-    for start, end in sorted(spans, reverse=True):
-        text = f"{text[:start]}\0{text[end:]}"
-    text = _LINES.sub(lambda blank: blank[2] if last else blank[1] if first else blank[1] or blank[2], text)
-    return _WITHIN.sub("", _BEFORE_AN_END.sub("", text)) if spans else None
-
-
-def _spans(text: str, parent: Part, index: int) -> list[Span]:
-    """Find what goes with an entry in brackets: a comma, the comment on its line, those right above it."""
-    key, value = parent.entries[index]
-    bracket = _BRACKET.search(text, parent.start, key.start)
-    if bracket is None:  # a pair among the items of a sequence
-        return []
-    start, end = key.start, key.start + len(text[key.start : value.end].rstrip())
-    lower = parent.entries[index - 1][1].end if index else bracket.end()
-    last = index == len(parent.entries) - 1
-    upper = parent.end - 1 if last else parent.entries[index + 1][0].start
-    before, after = _bare(text[lower:start]), _bare(text[end:upper])
-    above = _ABOVE.search(text[lower:start])
-    # Comments around a line are about all that is on it.
-    own = lower + above.start() if above and (last or "\n" in text[start:upper]) else start
-    line = end + len(text[end:upper].partition("\n")[0]) if not index or "\n" in text[lower:end] else end
-    found = [match.span() for match in COMMENT.finditer(text, lower, start)]
-    found += [match.span() for match in COMMENT.finditer(text, end, upper)]
-    comments = [span for span in found if own <= span[0] < line]
-    if last and not index and comments == found:
-        return [(lower, upper)]
-    comma, trailing = before.rfind(","), after.find(",")
-    if trailing >= 0 and (comma < 0 or "\n" not in after[:trailing]):
-        return [*comments, (start, end), (end + trailing, end + trailing + 1)]
-    if comma >= 0 and before == text[lower:start]:
-        return [*comments, (lower, end)]
-    return [*comments, (start, end), *([(lower + comma, lower + comma + 1)] if comma >= 0 else [])]
-
-
-def _bare(text: str) -> str:
-    """Blank out the comments between two entries."""
-    return COMMENT.sub(lambda comment: " " * len(comment[0]), text)
 
 
 def _handed_on(text: str, root: Part, part: Part, data: Any, writer: Writer) -> str:
