@@ -31,7 +31,7 @@ ORDER = [
     ["manifest.explain"],
     ["manifest"],
     ["rules.remarks", "rules.ignores"],
-    ["rules.runtime", "rules.client", "rules.schema", "rules.secret", "rules.setting"],
+    ["rules.runtime", "rules.client", "rules.schema", "rules.secret", "rules.setting", "rules.rename"],
     ["rules", "rules.page_texts"],
     ["rules.pages"],
     ["merging.three_way", "merging.hunks", "merging.lines", "merging.jsonc"],

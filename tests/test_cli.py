@@ -1,5 +1,6 @@
 """The command line: what goes to stdout and stderr, and how it exits."""
 
+import contextlib
 import json
 import os
 import pty
@@ -350,3 +351,29 @@ def test_the_wheel_is_enough(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     assert generated(folder / "server") == render({})
+
+
+@pytest.mark.parametrize("plain", [{}, {"NO_COLOR": "1"}, {"CI": "true"}], ids=str)
+def test_a_diff_has_colours_on_a_terminal(plain: dict[str, str], tmp_path: Path) -> None:
+    """What goes is red and what comes is green, unless the environment asks for none."""
+    assert run("new", "server", "--defaults", cwd=tmp_path).returncode == 0
+    manifest = tmp_path / "server/mcp.yaml"
+    manifest.write_text(f"{manifest.read_text()}session: {{ ttl_seconds: 60 }}\n")
+    assert "\x1b" not in run("regenerate", "server", "--diff", cwd=tmp_path).stdout
+    leader, follower = pty.openpty()
+    environment = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "CI"}}
+    command = [sys.executable, "-m", "scaffolder", "regenerate", "server", "--diff"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment | plain, stdout=follower, stderr=subprocess.DEVNULL
+    ) as process:
+        os.close(follower)
+        shown = b""
+        # The terminal is gone with the process, which Linux reports as an error.
+        with contextlib.suppress(OSError):
+            while part := os.read(leader, 65536):
+                shown += part
+    os.close(leader)
+    assert process.returncode == 0
+    coloured = b"\x1b[31m-export const sessionTtlSeconds = 1800;\x1b[0m" in shown
+    assert coloured == (not plain)
+    assert (b"\x1b[32m+export const sessionTtlSeconds = 60;\x1b[0m" in shown) == coloured

@@ -8,7 +8,7 @@ from scaffolder.manifest import Loaded
 from scaffolder.manifest.faults import Fault
 from scaffolder.manifest.findings import locate
 from scaffolder.manifest.wording import closest, code
-from scaffolder.rules import client, ignores, runtime, schema, secret, setting
+from scaffolder.rules import client, ignores, rename, runtime, schema, secret, setting
 from scaffolder.rules.remarks import Limit, Remark, processes
 
 
@@ -70,6 +70,7 @@ RULES = (
     Rule(setting.private_address, processes),
     Rule(runtime.options_without_target),
     Rule(runtime.path_mismatch),
+    Rule(rename.idle_rename),
     Rule(client.missing_description),
     Rule(client.long_description, client.text_limits),
     Rule(client.unportable_tool_name, client.alphabets),
