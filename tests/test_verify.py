@@ -421,17 +421,19 @@ def test_a_local_secrets_file() -> None:
     }
 
 
+# What would be waited for takes an hour.
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("step", ["check", "start", "call"])
 def test_an_interruption_leaves_nothing(
     step: str, number: signal.Signals, setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whenever it comes, and also from a supervisor: everything is stopped, soon."""
+    """Whenever it comes, and also from a supervisor: everything is stopped, and nothing is waited for."""
     if step == "start":
         setup.mode("hangs")
     if step == "check":
-        setup.program("checker", '#!/bin/sh\n[ "$1" = --version ] || sleep 60\n')
-    monkeypatch.setattr(serving, "START_SECONDS", 30.0)
+        setup.program("checker", '#!/bin/sh\n[ "$1" = --version ] || sleep 3600\n')
+    monkeypatch.setattr(serving, "START_SECONDS", 3600.0)
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
     def interrupt(event: Event) -> None:
@@ -439,10 +441,8 @@ def test_an_interruption_leaves_nothing(
             time.sleep(0.3 if step == "start" else 0)
             os.kill(os.getpid(), number)
 
-    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         setup.verify(on_event=interrupt)
-    assert time.monotonic() - started < 15
     setup.assert_nothing_is_left()
     assert before == [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
