@@ -18,8 +18,10 @@ T = TypeVar("T")
 FORMAT = 1
 
 MANIFEST = "mcp.yaml"
-BASELINE = ".mcp-scaffold/baseline.json"
-SNAPSHOT = ".mcp-scaffold/manifest.jsonl"
+FOLDER = ".mcp-scaffold"
+"""What nobody but the program has any business in."""
+BASELINE = f"{FOLDER}/baseline.json"
+SNAPSHOT = f"{FOLDER}/manifest.jsonl"
 """The manifest that the files were made from, which the templates write."""
 
 

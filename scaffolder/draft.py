@@ -34,11 +34,10 @@ class Draft:
             before = digest(mine.content) if mine else None
             self.operations.append(Write(location, change.after, before, mode))
 
-    def move(self, change: Change, mine: File, there: File | None = None) -> None:
+    def move(self, change: Change, mine: File, there: File | None = None, *, precious: bool = True) -> None:
         """Write what a change says to its path, where `there` may be, and leave `mine` to be deleted."""
         self.changes.append(change)
         before = digest(there.content) if there else None
-        precious = change.after is not None
         self.operations.append(Write(change.path, change.after or b"", before, mine.mode, precious))
         self.settled.add(change.path)
 

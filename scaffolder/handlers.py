@@ -47,7 +47,7 @@ def carry_handlers(draft: Draft, theirs: Outline, tools: Sequence[Mapping[str, A
         stub = theirs[move.target].content()
         after = _renamed(move) if move.edited else stub
         change = Change(Verb.RENAMED, move.target, before=move.mine.content, after=after, source=move.source)
-        draft.move(change, move.mine, move.there)
+        draft.move(change, move.mine, move.there, precious=move.edited)
         draft.once[move.target] = digest(stub)
         if move.source not in targets:
             _vacate(draft, theirs, move)

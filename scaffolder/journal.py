@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scaffolder.baseline import BASELINE, Baseline, digest, dump, load
+from scaffolder.baseline import BASELINE, FOLDER, Baseline, digest, dump, load
 from scaffolder.diagnostics import UserError
 from scaffolder.disk import is_inside
+from scaffolder.fresh import PENDING
 from scaffolder.plan import Operation, Write
 
-FOLDER = ".mcp-scaffold"
-PENDING = f"{FOLDER}/pending"
 JOURNAL = "journal.json"
 
 

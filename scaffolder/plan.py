@@ -29,6 +29,10 @@ REMARKS = frozenset({Verb.KEPT, Verb.ABSENT})
 """What is only worth a word: nothing is done, and nothing has to be."""
 
 
+KEYED = (".json", ".jsonc")
+"""Files that are merged key by key, and not line by line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What happens to one file; `before` and `after` are its content, None where there is none."""

@@ -36,7 +36,6 @@ class Regenerated:
 
     project: Path
     changes: tuple[Change, ...]
-    targets: tuple[str, ...]
     written: bool
     """Whether files were written, and not only planned."""
     adopted: bool = False
@@ -102,7 +101,6 @@ def regenerate(
         done = Regenerated(
             project,
             (*([edit] if edit else []), *plan.changes),
-            tuple(loaded.raw["targets"]),
             write and bool(operations),
             adopted,
             stranger,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scaffolder import journal
-from scaffolder.baseline import BASELINE, Baseline, digest, dump, load
+from scaffolder.baseline import BASELINE, FOLDER, Baseline, digest, dump, load
 from scaffolder.diagnostics import UserError
+from scaffolder.fresh import PENDING
 from scaffolder.journal import Outcome, commit, locked, recover
 from scaffolder.plan import Delete, Operation, Write
 
@@ -44,7 +44,7 @@ def test_all_is_done(project: Path) -> None:
         assert commit(project, OPERATIONS) == Outcome(3)
     assert files(project) == {"a.txt": "A", "new/d.txt": "D", "c.txt": "c"}
     assert not (project / "old").exists()
-    assert not (project / journal.PENDING).exists()
+    assert not (project / PENDING).exists()
 
 
 def test_nothing_to_do_leaves_nothing(project: Path) -> None:
@@ -54,7 +54,7 @@ def test_nothing_to_do_leaves_nothing(project: Path) -> None:
         commit(project, [])
         assert recover(project) is None
     assert files(project) == before
-    assert not (project / journal.FOLDER).exists()
+    assert not (project / FOLDER).exists()
 
 
 def test_a_file_keeps_its_permissions(project: Path) -> None:
@@ -101,8 +101,8 @@ def test_two_runs_do_not_meet(project: Path) -> None:
 
 def test_a_run_that_was_killed_holds_no_lock(project: Path) -> None:
     """The system lets go of it."""
-    (project / journal.FOLDER).mkdir()
-    handle = os.open(project / journal.FOLDER, os.O_RDONLY)
+    (project / FOLDER).mkdir()
+    handle = os.open(project / FOLDER, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     os.close(handle)
     with locked(project):
@@ -128,7 +128,7 @@ def test_a_disk_that_is_full_changes_nothing(
     with pytest.raises(OSError, match="No space left"), locked(project):
         commit(project, OPERATIONS)
     assert files(project) == before
-    assert not (project / journal.PENDING).exists()
+    assert not (project / PENDING).exists()
 
 
 def test_a_disk_that_is_really_full_changes_nothing(project: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_journal_from_elsewhere_does_nothing_outside(path: str, staged: str | 
     victim = tmp_path / "victim"
     victim.write_text("safe")
     project = tmp_path / "project"
-    pending = project / journal.PENDING
+    pending = project / PENDING
     pending.mkdir(parents=True)
     (project / "link").symlink_to("..")
     (pending / "0").write_text("evil")
@@ -240,8 +240,8 @@ def test_a_journal_from_elsewhere_does_nothing_outside(path: str, staged: str | 
 )
 def test_a_damaged_journal_is_an_error_with_a_way_out(content: str, project: Path) -> None:
     """The folder that is to be deleted is named."""
-    (project / journal.PENDING).mkdir(parents=True)
-    (project / journal.PENDING / "journal.json").write_text(content)
+    (project / PENDING).mkdir(parents=True)
+    (project / PENDING / "journal.json").write_text(content)
     with pytest.raises(UserError, match="pending") as caught, locked(project):
         recover(project)
     assert "delete that folder" in caught.value.help[0]

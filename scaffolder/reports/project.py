@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scaffolder.baseline import FOLDER
 from scaffolder.console import (
     DIFF_STYLES,
     FINE,
@@ -48,7 +49,7 @@ def made(outcome: "Made | Invalid | Occupied", *, as_json: bool) -> int:
         names = ", ".join(outcome.entries[:5]) + (", ..." if len(outcome.entries) > 5 else "")  # noqa: PLR2004 - enough to know the folder by
         message = f"{outcome.destination} is not empty: it holds {names}"
         advice = ["choose another folder, or empty this one"]
-        if ".mcp-scaffold" in outcome.entries:
+        if FOLDER in outcome.entries:
             advice.append(
                 f"to bring the project in it up to date: {_command('regenerate', outcome.destination)}"
             )

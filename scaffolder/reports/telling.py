@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from scaffolder.baseline import MANIFEST
-from scaffolder.plan import REMARKS, Change, Verb
+from scaffolder.plan import KEYED, REMARKS, Change, Verb
 
 # What a verb is called before it has happened.
 PLANNED: Mapping[Verb, str] = {
@@ -17,9 +17,6 @@ PLANNED: Mapping[Verb, str] = {
     Verb.DELETED: "delete",
     Verb.KEPT: "keep",
 }
-
-MERGED = (".json", ".jsonc")
-"""Files of which all is merged but what is in conflict."""
 
 MOST_NAMED = 5
 """How many files are named where there can be many."""
@@ -78,7 +75,7 @@ def _troubles(change: Change) -> Iterator[str]:
             f"    yours:     {_side(conflict.mine)}\n"
             f"    generated: {_side(conflict.theirs)}"
         )
-    if change.beside and change.conflicts and change.verb is Verb.CONFLICT and change.path.endswith(MERGED):
+    if change.beside and change.conflicts and change.verb is Verb.CONFLICT and change.path.endswith(KEYED):
         yield (
             f"{change.path} has your side there, and all else from both; {change.beside} has the generated\n"
             "    side there: take over what you want of it, and delete it"
