@@ -38,10 +38,14 @@ def inspect(project: Project, endpoint: Endpoint) -> Inspection:
     report = probe.probe(endpoint.url, endpoint.headers, EXCHANGE_SECONDS)
     eras = [report.legacy, report.modern]
     problems = list(_readiness(endpoint))
-    if project.manifest.get("transport", {}).get("legacy") == "reject":
+    legacy = project.manifest.get("transport", {}).get("legacy", "stateless")
+    if legacy == "reject":
         eras.remove(report.legacy)
         if report.legacy.failure is None:
             problems.append(f"legacy era: {MANIFEST} says that it is rejected, and the server answers")
+    elif report.legacy.failure is None and report.legacy.session != (legacy == "sessions"):
+        does = "begins a session" if report.legacy.session else "begins no session"
+        problems.append(f"legacy era: {MANIFEST} says `{legacy}`, and the server {does}")
     hashes = {}
     for era in eras:
         try:

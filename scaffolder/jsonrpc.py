@@ -44,6 +44,16 @@ class Failure:
         return f"{self.layer}: {self.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a request was answered with."""
+
+    result: Mapping[str, Any]
+    latency_ms: float
+    headers: Mapping[str, str]
+    """Of the HTTP response; their names are found in any case."""
+
+
 class ExchangeError(Exception):
     """An exchange that failed; `failure` is the same as a value."""
 
@@ -66,13 +76,12 @@ class Connection:
         """Close the connections."""
         self._http.close()
 
-    def request(
-        self, message: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> tuple[Mapping[str, Any], float]:
-        """Send a request; return the result of the response to it, and the milliseconds that it took."""
+    def request(self, message: Mapping[str, Any], headers: Mapping[str, str]) -> Exchange:
+        """Send a request, and read the result out of the response to it."""
         method = message["method"]
         started = time.perf_counter()
-        status, kind, body = self._post(message, headers)
+        status, answered, body = self._post(message, headers)
+        kind = _kind(answered)
         elapsed = (time.perf_counter() - started) * 1000
         reply = _reply(kind, body, message["id"])
         error = reply.get("error") if reply else None
@@ -89,7 +98,7 @@ class Connection:
                 f"{method}: no response with id {message['id']} in a body of type {kind or 'unknown'}: "
                 f"{quote(_decode(body))}",
             )
-        return member(reply, "result", dict, method), elapsed
+        return Exchange(member(reply, "result", dict, method), elapsed, answered)
 
     def notify(self, message: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         """Send a notification, which has no response."""
@@ -98,8 +107,15 @@ class Connection:
             text = f"{message['method']}: HTTP {status} instead of 202: {quote(_decode(body))}"
             raise ExchangeError(Layer.HTTP, text)
 
-    def _post(self, message: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, str, bytes]:
-        """Return the status, the media type and the body of the answer to a message."""
+    def end(self, headers: Mapping[str, str]) -> None:
+        """Ask for what the headers name to be ended; a server that cannot, or is gone, need not."""
+        with suppress(httpx.HTTPError, httpx.InvalidURL):
+            self._http.delete(self._url, headers=headers)
+
+    def _post(
+        self, message: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> tuple[int, httpx.Headers, bytes]:
+        """Return the status, the headers and the body of the answer to a message."""
         deadline = time.perf_counter() + self._timeout
         method = message["method"]
         content = json.dumps(message).encode()
@@ -107,8 +123,8 @@ class Connection:
             with self._http.stream(
                 "POST", self._url, content=content, headers={**HEADERS, **headers}
             ) as response:
-                kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-                return response.status_code, kind, _read(response, kind, message.get("id"), deadline)
+                body = _read(response, _kind(response.headers), message.get("id"), deadline)
+                return response.status_code, response.headers, body
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,
@@ -157,6 +173,11 @@ def _is_loopback(url: str) -> bool:
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost" or host.endswith(".localhost")
+
+
+def _kind(headers: Mapping[str, str]) -> str:
+    """Return the media type of a body."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _read(response: httpx.Response, kind: str, wanted: object, deadline: float) -> bytes:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,12 +11,15 @@ from typing import Any, Self
 
 import httpx
 
-from scaffolder.jsonrpc import Connection, ExchangeError, Failure, Layer, member, open_client, quote
+from scaffolder.jsonrpc import Connection, Exchange, ExchangeError, Failure, Layer, member, open_client, quote
 from scaffolder.providers import versions
 
 # The newest revision of each era.
 MODERN: str = versions()["protocol_versions"]["modern"][0]
 LEGACY: str = versions()["protocol_versions"]["legacy"][0]
+
+REVISION = "mcp-protocol-version"
+SESSION = "mcp-session-id"
 
 CLIENT = {"name": "mcp-scaffold", "version": "1"}
 
@@ -40,6 +44,8 @@ class EraReport:
     server: Mapping[str, Any] = field(default_factory=dict)
     tools: tuple[Mapping[str, Any], ...] = ()
     latencies_ms: Mapping[str, float] = field(default_factory=dict)
+    session: bool = False
+    """Whether the server began a session of the protocol's, which has ended by now."""
     failure: Failure | None = None
 
 
@@ -91,13 +97,16 @@ class Client:
         """Connect to nothing yet. `timeout` is for each exchange, in seconds."""
         self._connection = Connection(url, headers, timeout)
         self._id = 0
+        # What legacy requests carry: the revision, and the session if the server began one.
+        self._legacy = {REVISION: LEGACY}
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connections."""
+        """End the session that a legacy server began, and close the connections."""
+        self._end_session()
         self._connection.close()
 
     def introduce(self, era: Era) -> EraReport:
@@ -113,29 +122,44 @@ class Client:
             tools = tuple(self._list(era, latencies))
         except ExchangeError as error:
             failure = error.failure
-        return EraReport(era, versions, server, tools, latencies, failure)
+        session = era is Era.LEGACY and SESSION in self._legacy
+        return EraReport(era, versions, server, tools, latencies, session, failure)
 
     def call(self, name: str, arguments: Mapping[str, Any], era: Era = Era.MODERN) -> CallReport:
-        """Call a tool."""
+        """Call a tool; in the legacy era within the session of the last introduction, if it began one."""
         params = {"name": name, "arguments": dict(arguments)}
         try:
-            result, latency = self._request(era, "tools/call", params)
+            done = self._request(era, "tools/call", params)
         except ExchangeError as error:
             return CallReport(failure=error.failure)
-        return CallReport(result, latency)
+        return CallReport(done.result, done.latency_ms)
 
     def _initialize(self, latencies: dict[str, float]) -> tuple[tuple[str, ...], Mapping[str, Any]]:
         params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": CLIENT}
-        result, latencies["initialize"] = self._request(Era.LEGACY, "initialize", params)
+        self._end_session()
+        done = self._request(Era.LEGACY, "initialize", params)
+        result, latencies["initialize"] = done.result, done.latency_ms
+        session = done.headers.get(SESSION)
+        if session is not None:
+            if not re.fullmatch(r"[!-~]+", session):
+                text = f"initialize: the session ID is {quote(json.dumps(session))}, not visible ASCII"
+                raise ExchangeError(Layer.PROTOCOL, text)
+            self._legacy[SESSION] = session
         version = member(result, "protocolVersion", str, "initialize")
         member(result, "capabilities", dict, "initialize")
         server = member(result, "serverInfo", dict, "initialize")
         initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-        self._connection.notify(initialized, {"mcp-protocol-version": version})
+        self._connection.notify(initialized, {**self._legacy, REVISION: version})
         return (version,), server
 
+    def _end_session(self) -> None:
+        if SESSION in self._legacy:
+            self._connection.end(self._legacy)
+            del self._legacy[SESSION]
+
     def _discover(self, latencies: dict[str, float]) -> tuple[tuple[str, ...], Mapping[str, Any]]:
-        result, latencies["server/discover"] = self._request(Era.MODERN, "server/discover", {})
+        done = self._request(Era.MODERN, "server/discover", {})
+        result, latencies["server/discover"] = done.result, done.latency_ms
         versions = member(result, "supportedVersions", list, "server/discover")
         member(result, "capabilities", dict, "server/discover")
         if MODERN not in versions:
@@ -149,8 +173,9 @@ class Client:
     def _list(self, era: Era, latencies: dict[str, float]) -> Iterator[Mapping[str, Any]]:
         params: dict[str, Any] = {}
         for _ in range(MAX_PAGES):
-            result, latency = self._request(era, "tools/list", params)
-            latencies.setdefault("tools/list", latency)
+            done = self._request(era, "tools/list", params)
+            result = done.result
+            latencies.setdefault("tools/list", done.latency_ms)
             for tool in member(result, "tools", list, "tools/list"):
                 if not isinstance(tool, dict) or not isinstance(tool.get("name"), str):
                     text = f"tools/list holds what is no tool: {quote(json.dumps(tool))}"
@@ -163,22 +188,21 @@ class Client:
             params = {"cursor": cursor}
         raise ExchangeError(Layer.PROTOCOL, f"tools/list has more than {MAX_PAGES} pages")
 
-    def _request(self, era: Era, method: str, params: Mapping[str, Any]) -> tuple[Mapping[str, Any], float]:
+    def _request(self, era: Era, method: str, params: Mapping[str, Any]) -> Exchange:
         self._id += 1
-        headers = {}
+        headers: Mapping[str, str] = {}
         if era is Era.MODERN:
             params = {**params, "_meta": _meta()}
-            headers = {"mcp-protocol-version": MODERN, "mcp-method": method}
-            if "name" in params:
-                headers["mcp-name"] = _header(params["name"])
+            named = {"mcp-name": _header(params["name"])} if "name" in params else {}
+            headers = {REVISION: MODERN, "mcp-method": method, **named}
         elif method != "initialize":
-            headers = {"mcp-protocol-version": LEGACY}
+            headers = self._legacy
         message = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
-        result, latency = self._connection.request(message, headers)
-        if era is Era.MODERN and result.get("resultType") != "complete":
-            kind = quote(json.dumps(result.get("resultType")))
+        done = self._connection.request(message, headers)
+        if era is Era.MODERN and done.result.get("resultType") != "complete":
+            kind = quote(json.dumps(done.result.get("resultType")))
             raise ExchangeError(Layer.PROTOCOL, f'{method}: `resultType` is {kind} instead of "complete"')
-        return result, latency
+        return done
 
 
 def _meta() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Profiles of the providers: a typed reading of `templates/_data/providers.yml`, which alone knows them."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -11,6 +12,7 @@ from scaffolder.bundle import bundle
 
 T = TypeVar("T")
 Command = list[str]
+Consistency = Literal["strong", "eventual"]
 
 
 class _Record(BaseModel):
@@ -64,16 +66,48 @@ class Plan(_Record):
     body_bytes: Fact[int | None]
 
 
+class Quota(_Record):
+    """How much of something a store gives for nothing, and the key of the source."""
+
+    count: int
+    of: str
+    per: Literal["day", "month"]
+    source: str
+
+
+class StoreVerify(_Record):
+    """The services that stand for a store on this machine, and how a server is led to them."""
+
+    services: list[str]
+    environment: dict[str, str]
+
+
 class Store(_Record):
-    """Where a provider keeps sessions."""
+    """Where sessions are kept."""
 
     title: str
-    consistency: Literal["strong", "eventual"]
-    consistency_source: str
+    consistency: Fact[Consistency]
+    """The most that it gives: one that is strong also serves where eventual is asked for."""
     value_bytes: Fact[int]
-    minimum_ttl_seconds: Fact[int]
-    variables: list[str]
-    packages: list[str]
+    key_bytes: Fact[int]
+    free: list[Quota]
+    """None where nobody else runs it, or where that is no matter of counting."""
+    variables: dict[str, list[str]]
+    """What it takes from the environment, each with the other names that it may have there."""
+    verify: StoreVerify
+
+
+class Stores(_Record):
+    """The stores of one provider: those that are bound unless another is chosen, and the others."""
+
+    strong: str
+    eventual: str
+    others: list[str]
+
+    @property
+    def ids(self) -> list[str]:
+        """All that can be chosen."""
+        return list(dict.fromkeys((self.strong, self.eventual, *self.others)))
 
 
 class Packages(_Record):
@@ -97,7 +131,6 @@ class Verify(_Record):
 
     tools: list[str]
     environment: dict[str, str]
-    services: list[str]
     files: dict[str, str]
     check: list[Command]
     build: list[Command]
@@ -116,7 +149,7 @@ class Profile(_Record):
     runtimes: dict[str, Runtime]
     default_plan: str
     plans: dict[str, Plan]
-    store: Store
+    stores: Stores
     packages: Packages
     engines: dict[str, str]
     tool: str | None
@@ -204,6 +237,7 @@ class Facts(_Record):
     edge: Edge
     registry: Registry
     clients: Clients
+    stores: dict[str, Store]
     providers: dict[str, Profile]
 
     @model_validator(mode="after")
@@ -214,14 +248,33 @@ class Facts(_Record):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _stores_exist(self) -> Self:
+        for profile in self.providers.values():
+            unknown = [store for store in profile.stores.ids if store not in self.stores]
+            if unknown:
+                message = f"{profile.title} names stores that are not listed: {', '.join(unknown)}"
+                raise ValueError(message)
+            if self.stores[profile.stores.strong].consistency.value != "strong":
+                message = f"{profile.title}: its strong store is not strong"
+                raise ValueError(message)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The store that holds the sessions of a target, and how consistent they are there."""
+
+    id: str
+    store: Store
+    consistency: Consistency
+
 
 def _sources(value: object) -> Iterator[str]:
     """Find the source of every fact, wherever it stands."""
-    if isinstance(value, (Fact, Range)):
+    if isinstance(value, (Fact, Range, Quota)):
         yield value.source
     elif isinstance(value, BaseModel):
-        if isinstance(value, Store):
-            yield value.consistency_source
         for _, field in value:
             yield from _sources(field)
     elif isinstance(value, Mapping):
@@ -250,3 +303,20 @@ def facts() -> Facts:
 def profiles() -> Mapping[str, Profile]:
     """Give the profiles by provider, in the order of the file."""
     return facts().providers
+
+
+def bound_store(manifest: Mapping[str, Any], target: str) -> Bound:
+    """Give the store of a target of a valid manifest, as `compute_store` of the templates does."""
+    own = manifest.get("target_options", {}).get(target, {}).get("session", {})
+    wanted = own.get("consistency", manifest.get("session", {}).get("consistency", "strong"))
+    stores = profiles()[target].stores
+    found = own.get("store", stores.strong if wanted == "strong" else stores.eventual)
+    store = facts().stores[found]
+    # One that is never strong makes its target eventual, whatever the rest of the manifest asks for.
+    return Bound(found, store, wanted if store.consistency.value == "strong" else "eventual")
+
+
+def keeps_sessions(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a valid manifest needs a store: for tools that keep state, or for the protocol."""
+    legacy = manifest.get("transport", {}).get("legacy")
+    return legacy == "sessions" or any(tool.get("state") == "session" for tool in manifest["tools"])

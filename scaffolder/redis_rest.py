@@ -8,11 +8,13 @@ import base64
 import hmac
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,6 +35,9 @@ REFUSED = frozenset(
 )
 
 Command = Sequence[bytes]
+Answer = tuple[int, Any]
+"""A status and what is sent as JSON."""
+Between = Callable[[Sequence[Command], Callable[[], Answer]], Answer]
 
 
 class RedisError(Exception):
@@ -108,10 +113,20 @@ def redis_server(program: Path, directory: Path, processes: Processes) -> Iterat
         processes.stop(process)
 
 
+def answer_all(_: Sequence[Command], answer: Callable[[], Answer]) -> Answer:
+    """Answer every request as Redis does."""
+    return answer()
+
+
 @contextmanager
-def rest_server(redis_port: int, token: str) -> Iterator[str]:
-    """Serve the REST protocol for whoever knows the token, and yield its URL."""
-    server = _Server(redis_port, token)
+def rest_server(redis_port: int, token: str, between: Between = answer_all) -> Iterator[str]:
+    """Serve the REST protocol for whoever knows the token, and yield its URL.
+
+    `between` is given the commands of each request and what runs them, and returns what is answered: it may
+    count, wait before or after, or answer by itself as the vendor does to a client that it refuses. It is
+    called from several threads at once.
+    """
+    server = _Server(redis_port, token, between)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -135,10 +150,16 @@ class _Server(ThreadingHTTPServer):
     # Clients keep connections open; they end with the process, not with the last request.
     block_on_close = False
 
-    def __init__(self, redis_port: int, token: str) -> None:
+    def __init__(self, redis_port: int, token: str, between: Between) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.redis_port = redis_port
         self.token = token
+        self.between = between
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that has not waited for its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -180,21 +201,26 @@ class _Handler(BaseHTTPRequestHandler):
             return
         # Of all the headers that end so, the vendor's own is the one that can ask for this.
         asked = [value for name, value in self.headers.items() if name.lower().endswith("-encoding")]
-        encode = _base64 if "base64" in asked else _text
         try:
-            if url.path == "/pipeline":
-                replies = self._run(_commands(body))
-                self._send(200, [_result(reply, encode) for reply in replies])
-            elif url.path == "/multi-exec":
-                self._send(200, [_result(reply, encode) for reply in self._transaction(_commands(body))])
-            else:
-                (reply,) = self._run([_command(url.path, query, body)])
-                self._send(400 if isinstance(reply, RedisError) else 200, _result(reply, encode))
+            several = url.path in {"/pipeline", "/multi-exec"}
+            commands = _commands(body) if several else [_command(url.path, query, body)]
+            execute = partial(self._execute, url.path, commands, _base64 if "base64" in asked else _text)
+            status, answer = self.server.between(commands, execute)
         except RedisError as error:
-            self._send(400, {"error": str(error)})
+            status, answer = 400, {"error": str(error)}
         except OSError as error:
             self._disconnect()  # The next request tries again with a new connection.
-            self._send(500, {"error": f"ERR Redis cannot be reached: {error}"})
+            status, answer = 500, {"error": f"ERR Redis cannot be reached: {error}"}
+        self._send(status, answer)
+
+    def _execute(self, path: str, commands: Sequence[Command], encode: Callable[[bytes], str]) -> Answer:
+        if path == "/multi-exec":
+            return 200, [_result(reply, encode) for reply in self._transaction(commands)]
+        replies = self._run(commands)
+        if path == "/pipeline":
+            return 200, [_result(reply, encode) for reply in replies]
+        (reply,) = replies
+        return 400 if isinstance(reply, RedisError) else 200, _result(reply, encode)
 
     def _authorized(self, token: str) -> bool:
         sent = self.headers.get("authorization") or f"Bearer {token}"

@@ -4,8 +4,8 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -13,6 +13,7 @@ from subprocess import Popen
 
 from scaffolder import probe
 from scaffolder.processes import Processes, tail
+from scaffolder.providers import StoreVerify, bound_store, keeps_sessions
 from scaffolder.redis_rest import free_port, redis_server, rest_server
 from scaffolder.toolchain import find_redis, install
 from scaffolder.workbench import (
@@ -67,16 +68,21 @@ class Endpoint:
 
 
 @contextmanager
-def serving(
+def serving(  # noqa: PLR0913 - each is a choice of its own
     folder: Path,
     target: str,
     *,
     environment: Mapping[str, str] | None = None,
     processes: Processes | None = None,
+    state: Path | None = None,
+    services: Mapping[str, str] | None = None,
 ) -> Iterator[Endpoint]:
     """Serve one target of a generated project, and stop it at the end of the `with` block.
 
     Installs what is missing, as `verify` does. `environment` goes to the server, ahead of the user's own.
+    What it keeps on disk is in the folder `state`, if one is given, and there for the next that is
+    started on it. `services` are the values of those that run already; without them its store's are
+    started beside it, empty.
     """
     project = open_project(folder)
     if target not in project.targets:
@@ -84,26 +90,29 @@ def serving(
             f"{target}: not among the project's targets, which are {', '.join(project.targets)}"
         )
     with ExitStack() as stack:
-        running = processes or stack.enter_context(Processes())
+        processes = processes or stack.enter_context(Processes())
         node = find_project_node()
-        install(project.folder, node, running)
-        toolbox = equip(project, target, node, running)
-        bench = stack.enter_context(workbench(project, target, toolbox, running))
+        install(project.folder, node, processes)
+        toolbox = equip(project, target, node, processes)
+        bench = stack.enter_context(workbench(project, target, toolbox, processes, state=state))
         if bench.serves_build:
             bench.build()
-        yield stack.enter_context(serve(bench, environment or {}))
+        yield stack.enter_context(serve(bench, environment or {}, services))
 
 
 @contextmanager
-def serve(bench: Workbench, environment: Mapping[str, str]) -> Iterator[Endpoint]:
+def serve(
+    bench: Workbench, environment: Mapping[str, str], services: Mapping[str, str] | None = None
+) -> Iterator[Endpoint]:
     """Start what a target serves on a free port, wait until it answers, and stop it at the end."""
     profile = bench.profile.verify.serve
+    store = _store(bench)
     log = bench.scratch / "serve.log"
     with ExitStack() as stack:
+        if services is None:
+            services = stack.enter_context(running(store.services, bench.scratch, bench.processes))
         port = free_port()
-        values = {"port": str(port)}
-        for service in bench.profile.verify.services:
-            values |= stack.enter_context(SERVICES[service](bench))
+        values = {**services, "port": str(port)}
         known = _secrets(bench, environment)
         command = bench.command(profile.command, values)
         started = time.monotonic()
@@ -113,7 +122,10 @@ def serve(bench: Workbench, environment: Mapping[str, str]) -> Iterator[Endpoint
             environment={
                 **bench.environment(),
                 **{name: value or PLACEHOLDER for name, value in known.items()},
-                **{name: bench.fill(text, values) for name, text in profile.environment.items()},
+                **{
+                    name: bench.fill(text, values)
+                    for name, text in {**store.environment, **profile.environment}.items()
+                },
                 **environment,
             },
             log=log,
@@ -189,17 +201,34 @@ def _redact(text: str, secret_values: tuple[str, ...]) -> str:
     return text
 
 
+SERVICES = frozenset({"redis", "redis-rest"})
+"""What a store may need beside the server, by the name that providers.yml gives it."""
+
+
 @contextmanager
-def _redis_rest(bench: Workbench) -> Iterator[dict[str, str]]:
-    token = secrets.token_hex(16)
-    with (
-        redis_server(find_redis(), bench.scratch, bench.processes) as port,
-        rest_server(port, token) as url,
-    ):
-        yield {"redis_rest_url": url, "redis_rest_token": token}
+def running(services: Collection[str], folder: Path, processes: Processes) -> Iterator[dict[str, str]]:
+    """Run services, and yield what leads to them: `redis_url`, `redis_rest_url`, `redis_rest_token`.
+
+    There is one Redis, new and empty, whichever way leads to it. `folder` takes its log.
+    """
+    unknown = set(services) - SERVICES
+    if unknown:
+        raise KeyError(*unknown)
+    with ExitStack() as stack:
+        values = {}
+        if services:
+            port = stack.enter_context(redis_server(find_redis(), folder, processes))
+            values["redis_url"] = f"redis://127.0.0.1:{port}"
+        if "redis-rest" in services:
+            token = secrets.token_hex(16)
+            url = stack.enter_context(rest_server(port, token))
+            values |= {"redis_rest_url": url, "redis_rest_token": token}
+        yield values
 
 
-SERVICES: Mapping[str, Callable[[Workbench], AbstractContextManager[dict[str, str]]]] = {
-    "redis-rest": _redis_rest,
-}
-"""What a target needs beside itself, by the name that its profile gives it."""
+def _store(bench: Workbench) -> StoreVerify:
+    """Say what the store of the target needs; without one it is nothing."""
+    manifest = bench.project.manifest
+    if not keeps_sessions(manifest):
+        return StoreVerify(services=[], environment={})
+    return bound_store(manifest, bench.target).store.verify

@@ -70,6 +70,9 @@ class Workbench:
     profile: Profile
     toolbox: Toolbox
     scratch: Path
+    """What is made here is gone at the end."""
+    state: Path
+    """Where what is served keeps its data."""
     processes: Processes
 
     @property
@@ -109,6 +112,7 @@ class Workbench:
         known = {
             "project": str(self.project.folder),
             "scratch": str(self.scratch),
+            "state": str(self.state),
             "toolchain": str(self.toolbox.toolchain or ""),
         }
         # No format string: a word may hold braces of its own, as JSON does.
@@ -202,14 +206,18 @@ def equip(project: Project, target: str, node: Node, processes: Processes) -> To
 
 
 @contextmanager
-def workbench(project: Project, target: str, toolbox: Toolbox, processes: Processes) -> Iterator[Workbench]:
-    """Lay out what a target needs on disk, and clear it away."""
+def workbench(
+    project: Project, target: str, toolbox: Toolbox, processes: Processes, *, state: Path | None = None
+) -> Iterator[Workbench]:
+    """Lay out what a target needs on disk, and clear it away: all but `state`, where that is given."""
     profile = profiles()[target]
     with (
         tempfile.TemporaryDirectory(prefix="mcp-scaffold-", ignore_cleanup_errors=True) as scratch,
         _files(project.folder, profile.verify.files),
     ):
-        yield Workbench(project, target, profile, toolbox, Path(scratch), processes)
+        data = (state or Path(scratch, "state")).resolve()
+        data.mkdir(parents=True, exist_ok=True)
+        yield Workbench(project, target, profile, toolbox, Path(scratch), data, processes)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from scaffolder.providers import profiles
+from scaffolder.providers import facts, profiles
 
 TRAPS = [
     "",
@@ -144,6 +144,23 @@ def tools(name: str, secrets: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+consistencies = st.sampled_from(["strong", "eventual"])
+
+
+def session_options(provider: str) -> st.SearchStrategy[dict[str, str]]:
+    """Draw where a target keeps sessions; a store that is never strong is not asked to be."""
+    stores, known = profiles()[provider].stores.ids, facts().stores
+    strong = [store for store in stores if known[store].consistency.value == "strong"]
+    return st.one_of(
+        st.fixed_dictionaries(
+            {}, optional={"consistency": st.just("eventual"), "store": st.sampled_from(stores)}
+        ),
+        st.fixed_dictionaries(
+            {"consistency": st.just("strong")}, optional={"store": st.sampled_from(strong)}
+        ),
+    )
+
+
 @st.composite
 def manifests(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a valid manifest whose every free text is hostile."""
@@ -173,11 +190,18 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
                 "target_options": st.fixed_dictionaries(
                     {},
                     optional={
-                        "cloudflare": st.just({"url": "https://notes.example.com/mcp", "plan": "paid"}),
+                        "cloudflare": st.fixed_dictionaries(
+                            {"url": st.just("https://notes.example.com/mcp"), "plan": st.just("paid")},
+                            optional={"session": session_options("cloudflare")},
+                        ),
+                        "deno": st.fixed_dictionaries({"session": session_options("deno")}),
                         "vercel": st.sampled_from(
                             [{"runtime": "edge"}, {"runtime": "nodejs", "plan": "pro"}]
                         ),
-                        "bun": st.just({"url": "https://bun.example.com:8443/mcp"}),
+                        "bun": st.fixed_dictionaries(
+                            {"url": st.just("https://bun.example.com:8443/mcp")},
+                            optional={"session": session_options("bun")},
+                        ),
                     },
                 ),
                 "transport": st.fixed_dictionaries(
@@ -185,12 +209,14 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
                     optional={
                         "path": st.sampled_from(["/mcp", "/v1/mcp.json", "/~me"]),
                         "response": st.sampled_from(["auto", "json", "sse"]),
-                        "legacy": st.sampled_from(["stateless", "reject"]),
+                        "legacy": st.sampled_from(["stateless", "sessions", "reject"]),
                         "allowed_origins": st.just(["app.example.com", "*.example.org"]),
                         "max_body_bytes": st.integers(1024, 104857600),
                     },
                 ),
-                "session": st.fixed_dictionaries({}, optional={"ttl_seconds": st.integers(60, 31536000)}),
+                "session": st.fixed_dictionaries(
+                    {}, optional={"ttl_seconds": st.integers(60, 31536000), "consistency": consistencies}
+                ),
                 "monitor": st.fixed_dictionaries(
                     {},
                     optional={

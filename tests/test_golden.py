@@ -21,7 +21,7 @@ from scaffolder.writing import write
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
-NAMES = ["notes", "clock"]
+NAMES = ["notes", "clock", "drafts"]
 PROFILES = yaml.safe_load((HERE.parent / "templates/_data/providers.yml").read_text())["providers"]
 
 
@@ -66,7 +66,9 @@ def test_the_golden_project_is_current(name: str, *, update_golden: bool) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "target"),
-    [("notes", target) for target in PROFILES] + [("clock", "cloudflare"), ("clock", "vercel")],
+    [("notes", target) for target in PROFILES]
+    + [("clock", "cloudflare"), ("clock", "vercel")]
+    + [("drafts", target) for target in PROFILES],
 )
 def test_the_vendors_own_tools_have_nothing_to_say(
     name: str, target: str, installed: dict[str, Path], toolchain: Toolchain, tmp_path: Path

@@ -353,17 +353,19 @@ def test_what_the_user_added_to_stays_without_our_parts() -> None:
     mine = edited(
         edited(
             NOTES["wrangler.jsonc"],
-            '      "binding": "SESSIONS"\n    }',
-            '      "binding": "SESSIONS"\n    },\n    { "binding": "CACHE" }',
+            '        "class_name": "SessionObject"\n      }',
+            '        "class_name": "SessionObject"\n      },'
+            '\n      { "name": "CACHE", "class_name": "Cache" }',
         ),
         '    "LOG_LEVEL": "info"',
         '    "LOG_LEVEL": "info",\n    // mine\n    "REGION": "eu"',
     )
     without = NOTES["wrangler.jsonc"]
-    for start, end in (("  // Without an id", '  "vars"'), ('  "vars"', "  // A deploy")):
+    for start, end in (("  // One object", '  "vars"'), ('  "vars"', "  // A deploy")):
         without = without[: without.index(start)] + without[without.index(end) :]
     text = there_and_back(NOTES["wrangler.jsonc"], mine, without)
-    wanted = '  "kv_namespaces": [\n    { "binding": "CACHE" }\n  ],\n'
+    wanted = '  "durable_objects": {\n    "bindings": [\n'
+    wanted += '      { "name": "CACHE", "class_name": "Cache" }\n    ]\n  },\n'
     wanted += '  "vars": {\n    // mine\n    "REGION": "eu"\n  },\n'
     assert text == edited(without, "  // A deploy", wanted + "  // A deploy")
 

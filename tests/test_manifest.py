@@ -110,6 +110,25 @@ def test_options_are_those_of_the_provider() -> None:
         assert all(f"`{plan}`" in found.message for plan in profile.plans)
 
 
+def test_stores_are_those_of_the_provider() -> None:
+    """Where a target keeps sessions can be chosen from what there is, with or without how consistently."""
+    for provider, profile in profiles().items():
+        for store in profile.stores.ids:
+            for more in ("", ", consistency: eventual"):
+                options = f"{{ {provider}: {{ session: {{ store: {store}{more} }} }} }}"
+                found = loaded(f"{START}tools: []\ntarget_options: {options}").manifest.target_options
+                assert found
+                session = found[provider].session
+                assert session
+                assert session.store == store
+                assert session.consistency == ("eventual" if more else None)
+        (wrong,) = refused(
+            f"{START}tools: []\ntarget_options: {{ {provider}: {{ session: {{ store: x }} }} }}"
+        )
+        assert wrong.code == "unknown-value"
+        assert all(f"`{store}`" in wrong.message for store in profile.stores.ids)
+
+
 def test_every_error_is_reported_at_once() -> None:
     """One run says everything: YAML's surprises, the models' rules and those that join parts."""
     codes = {

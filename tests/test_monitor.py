@@ -124,3 +124,10 @@ def test_no_legacy_revision_is_expected_of_a_server_that_rejects_them() -> None:
     held = monitor(transport={"legacy": "reject"})
     assert held["protocol_versions"] == ["2026-07-28"]
     assert list(held["requests"]) == ["discover", "list_tools"]
+
+
+def test_no_session_is_begun_to_watch_a_server() -> None:
+    """A handshake once a minute would fill its store; the revisions are those that it speaks all the same."""
+    held = monitor(transport={"legacy": "sessions"})
+    assert held["protocol_versions"] == monitor()["protocol_versions"]
+    assert list(held["requests"]) == ["discover", "list_tools"]

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -25,12 +25,23 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     answer: Answer
     seen: list[tuple[dict[str, Any], dict[str, str]]]
+    extra: Mapping[str, str]
+    """Headers of the next answer."""
 
     def do_POST(self) -> None:
         """Hand the message to the test."""
         message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.extra = {}
         self.seen.append((message, {name.lower(): value for name, value in self.headers.items()}))
         type(self).answer(self, message)
+
+    def do_DELETE(self) -> None:
+        """Note what is to end, and refuse, as a server does that lets sessions expire."""
+        self.extra = {}
+        self.seen.append(
+            ({"method": "DELETE"}, {name.lower(): value for name, value in self.headers.items()})
+        )
+        self.send(405, "")
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -41,6 +52,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(data)))
+        for name, value in self.extra.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 
@@ -124,6 +137,84 @@ def test_what_is_sent() -> None:
         assert headers["mcp-method"] == message["method"]
         assert message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] == MODERN
     assert [headers.get("mcp-name") for _, headers in seen[5:]] == ["a.b", "=?base64?w6k=?=", None]
+
+
+def in_session(handler: Handler, message: dict[str, Any]) -> None:
+    """Answer as a server does that begins a session for every legacy client, and asks for it ever after."""
+    if message["method"] == "initialize":
+        handler.extra = {"Mcp-Session-Id": f"session-{message['id']}"}
+    elif "_meta" not in message.get("params", {}) and "mcp-session-id" not in handler.headers:
+        handler.send(400, "no session")
+        return
+    healthy(handler, message)
+
+
+def test_a_session_is_carried_and_ended() -> None:
+    """What a legacy server begins goes with every later legacy request, and nothing is left behind."""
+    with server(in_session) as (url, seen):
+        report = probe(url)
+        with Client(url) as client:
+            assert client.introduce(Era.LEGACY).failure is None
+            assert client.call("a.b", {}, Era.LEGACY).failure is None
+            assert client.call("a.b", {}).failure is None
+            assert client.introduce(Era.LEGACY).session
+    assert report.legacy.failure is None
+    assert (report.legacy.session, report.modern.session) == (True, False)
+    sent = [(message["method"], headers.get("mcp-session-id")) for message, headers in seen]
+    first, second, third = "session-1", "session-1", "session-5"
+    assert sent == [
+        ("initialize", None),
+        ("notifications/initialized", first),
+        ("tools/list", first),
+        ("server/discover", None),
+        ("tools/list", None),
+        ("DELETE", first),
+        ("initialize", None),
+        ("notifications/initialized", second),
+        ("tools/list", second),
+        ("tools/call", second),
+        ("tools/call", None),
+        ("DELETE", second),
+        ("initialize", None),
+        ("notifications/initialized", third),
+        ("tools/list", third),
+        ("DELETE", third),
+    ]
+    assert [
+        headers["mcp-protocol-version"] for message, headers in seen if message["method"] == "DELETE"
+    ] == [LEGACY] * 3
+
+
+@pytest.mark.parametrize("given", ["", "a b", "\xe9"])
+def test_a_session_that_no_header_can_carry(given: str) -> None:
+    """It is the server's fault, and the probe says so."""
+
+    def answer(handler: Handler, message: dict[str, Any]) -> None:
+        handler.extra = {"Mcp-Session-Id": given}
+        healthy(handler, message)
+
+    with server(answer) as (url, seen):
+        failure = probe(url).legacy.failure
+    assert failure is not None
+    assert failure.layer is Layer.PROTOCOL
+    assert "not visible ASCII" in failure.message
+    assert not [message for message, _ in seen if message["method"] == "DELETE"]
+
+
+def test_a_session_that_cannot_be_ended_is_no_failure() -> None:
+    """A server may go away before the probe has taken its leave."""
+    with server(in_session) as (url, _):
+        client = Client(url, timeout=1)
+        assert client.introduce(Era.LEGACY).session
+    with client:
+        pass
+
+
+def test_a_server_without_sessions_is_asked_to_end_none() -> None:
+    """It would have to refuse."""
+    with server(healthy) as (url, seen):
+        assert not probe(url).legacy.session
+    assert not [message for message, _ in seen if message["method"] == "DELETE"]
 
 
 def test_pages_of_tools_are_read_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

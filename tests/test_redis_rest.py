@@ -3,7 +3,8 @@
 import base64
 import json
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,21 @@ out.multi = await redis.multi().set("c", 1).incr("c").lrange("none", 0, -1).exec
 out.hash = await redis.hset("h", { one: 1, two: "zwei" }).then(() => redis.hgetall("h"));
 out.list = await redis.rpush("l", "x", "y").then(() => redis.lrange("l", 0, -1));
 out.eval = await redis.eval("return {KEYS[1], ARGV[1], 7, false}", ["k"], ["v"]);
+// What a session in a hash needs, with a script that compares before it writes.
+const swap = `if (redis.call("HGET", KEYS[1], "v") or "") ~= ARGV[1] then return 0 end
+redis.call("HSET", KEYS[1], "v", ARGV[2]); redis.call("PEXPIRE", KEYS[1], ARGV[3]); return 1`;
+out.sha = await redis.scriptLoad(swap);
+out.swaps = [
+  await plain.evalsha(out.sha, ["s"], ["", "1", "60000"]),
+  await plain.evalsha(out.sha, ["s"], ["", "2", "60000"]),
+  await plain.eval(swap, ["s"], ["1", "2", "60000"]),
+  await plain.hget("s", "v"),
+  (await redis.pttl("s")) > 50000,
+  await redis.hdel("s", "v"),
+  await plain.hget("s", "v"),
+];
+out.noscript = await message(redis.evalsha("0".repeat(40), ["s"], []));
+out.script = await redis.createScript(swap + " -- another").exec(["t"], ["", "1", "60000"]);
 out.scan = await redis.scan(0, { match: "h" });
 out.error = await message(redis.lpush("key", "x"));
 out.kept = await redis.pipeline().get("c").lpush("key", "x").exec({ keepErrors: true });
@@ -108,6 +124,22 @@ def test_a_pipeline_goes_on_after_an_error(http: httpx.Client) -> None:
     assert answer.status_code == 200
     assert (done, read) == ({"result": "OK"}, {"result": "v"})
     assert failed["error"].startswith("WRONGTYPE")
+
+
+def test_scripts_run_by_text_or_by_hash(http: httpx.Client) -> None:
+    """What one sets another reads; a hash that Redis has not seen is an error that says so."""
+    script = 'return redis.call("HSET", KEYS[1], "v", ARGV[1])'
+    sha = http.post("/", json=["SCRIPT", "LOAD", script]).json()["result"]
+    assert http.post("/", json=["EVALSHA", sha, 1, "s", "1"]).json() == {"result": 1}
+    assert http.post("/", json=["EVAL", script, 1, "s", "2"]).json() == {"result": 0}
+    assert http.post("/", json=["PEXPIRE", "s", 60000]).json() == {"result": 1}
+    assert http.post("/", json=["HGET", "s", "v"]).json() == {"result": "2"}
+    assert http.post("/", json=["DEL", "s"]).json() == {"result": 1}
+    unknown = http.post("/", json=["EVALSHA", "0" * 40, 1, "s"])
+    assert unknown.status_code == 400
+    assert unknown.json()["error"].startswith("NOSCRIPT")
+    failed = http.post("/", json=["EVAL", 'return redis.error_reply("ERR own")', 0])
+    assert (failed.status_code, failed.json()) == (400, {"error": "ERR own"})
 
 
 def test_a_transaction_is_all_or_nothing(http: httpx.Client) -> None:
@@ -183,6 +215,42 @@ def test_a_redis_that_is_down_is_an_error_and_comes_back(tmp_path: Path) -> None
         assert answer.json()["error"].startswith("ERR Redis cannot be reached")
 
 
+def test_what_stands_between_may_refuse_wait_and_count(tmp_path: Path) -> None:
+    """A test sees each request, and may answer as the vendor does to whom it refuses, or late."""
+    seen: list[Sequence[Sequence[bytes]]] = []
+    instead: list[tuple[int, Any]] = []
+
+    def between(
+        commands: Sequence[Sequence[bytes]], execute: Callable[[], tuple[int, Any]]
+    ) -> tuple[int, Any]:
+        seen.append(commands)
+        return instead.pop() if instead else execute()
+
+    def late(_: Sequence[Sequence[bytes]], execute: Callable[[], tuple[int, Any]]) -> tuple[int, Any]:
+        answer = execute()
+        time.sleep(0.5)
+        return answer
+
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with (
+        Processes() as processes,
+        redis_server(find_redis(), tmp_path, processes) as port,
+        rest_server(port, TOKEN, between) as served,
+        rest_server(port, TOKEN, late) as slow,
+        httpx.Client(headers=headers, trust_env=False) as http,
+    ):
+        instead.append((429, {"error": "too many"}))
+        refused = http.post(served, json=["SET", "k", "v"])
+        assert (refused.status_code, refused.json()) == (429, {"error": "too many"})
+        assert http.post(served, json=["GET", "k"]).json() == {"result": None}
+        assert http.post(f"{served}/pipeline", json=[["GET", "k"], ["PING"]]).status_code == 200
+        assert seen == [[[b"SET", b"k", b"v"]], [[b"GET", b"k"]], [[b"GET", b"k"], [b"PING"]]]
+        with pytest.raises(httpx.ReadTimeout):
+            http.post(slow, json=["SET", "k", "v"], timeout=0.2)
+        # It was written all the same: only the answer was late.
+        assert http.post(served, json=["GET", "k"]).json() == {"result": "v"}
+
+
 @pytest.mark.slow
 def test_the_vendors_own_client(url: str, toolchain: Toolchain, tmp_path: Path) -> None:
     """What it sends is understood, and it understands what comes back."""
@@ -203,6 +271,8 @@ def test_the_vendors_own_client(url: str, toolchain: Toolchain, tmp_path: Path) 
     assert json.loads(out.pop("plain")) == value
     assert "WRONGTYPE" in out.pop("error")
     assert "Unauthorized" in out.pop("stranger")
+    assert "NOSCRIPT" in out.pop("noscript")
+    assert len(out.pop("sha")) == 40
     kept, failed = out.pop("kept")
     assert kept["result"] == 2
     assert "WRONGTYPE" in failed["error"]
@@ -219,6 +289,8 @@ def test_the_vendors_own_client(url: str, toolchain: Toolchain, tmp_path: Path) 
         "hash": {"one": 1, "two": "zwei"},
         "list": ["x", "y"],
         "eval": ["k", "v", 7, None],
+        "swaps": [1, 0, 1, "2", True, 1, None],
+        "script": 1,
         "scan": ["0", ["h"]],
         "deleted": 1,
     }

@@ -24,7 +24,7 @@ from jsonschema import validators
 
 from scaffolder.manifest.faults import validate
 from scaffolder.manifest.schema import schema, schema_text
-from scaffolder.providers import Profile, profiles
+from scaffolder.providers import Profile, facts, profiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +50,9 @@ ANNOTATIONS = {
     "x-unsupported",
 }
 """What the schema says for people; a validator passes over it."""
+
+WITH_SCHEMA = {"items", "additionalProperties", "propertyNames", "not", "if", "then"}
+"""The keywords whose value is a schema."""
 
 
 def unique_by(_: Any, key: str, value: Any, __: Any) -> Errors:
@@ -192,7 +195,7 @@ def keywords(node: Any) -> Iterator[tuple[str, Any]]:
         if key in {"properties", "$defs"}:
             for inner in value.values():
                 yield from keywords(inner)
-        elif key in {"items", "additionalProperties", "propertyNames", "not"} and isinstance(value, dict):
+        elif key in WITH_SCHEMA and isinstance(value, dict):
             yield from keywords(value)
 
 
@@ -234,6 +237,13 @@ def test_the_check_knows_every_keyword() -> None:
         assert f"'{key}'" in CHECK, key
         if key == "not":
             assert list(value) == ["pattern"]
+        if key == "if":
+            assert value.keys() == {"properties", "required"}
+            assert value["required"] == list(value["properties"])
+            assert [list(rules) for rules in value["properties"].values()] == [["const"]]
+        if key == "then":
+            assert list(value) == ["properties"]
+            assert all(list(rules) == ["enum"] for rules in value["properties"].values())
         if key == "additionalProperties":
             assert value is False or isinstance(value, dict)
         if key == "$ref":
@@ -312,6 +322,8 @@ ODD: list[Any] = [
     "\u2028",
     "object",
     "session",
+    "strong",
+    "workers-kv",
     "SESSIONS",
     "PORT",
     "DENO_KV\n",
@@ -371,6 +383,9 @@ KEYS = [
     "A",
     "__proto__",
     "session_id",
+    "session",
+    "consistency",
+    "store",
     "state",
     "AWS_REGION",
 ]
@@ -508,6 +523,10 @@ def test_all_agree_how_deep_is_too_deep(levels: int) -> None:
             'tools[0] has no key "icons": it may stand in a pasted',
         ),
         ({"title": "\x1b[31m\ud800"}, r'found "\u001b[31m\ud800"'),
+        (
+            {"target_options": {"cloudflare": {"session": {"store": "workers-kv", "consistency": "strong"}}}},
+            'durable-object or upstash with consistency: strong, found "workers-kv"',
+        ),
         ({"vars": {"a b": ""}}, "a key of vars must be upper-case letters"),
         ({"vars": {"VERCEL_URL": ""}}, 'must not be "VERCEL_URL", which is reserved for Vercel'),
         (
@@ -628,6 +647,24 @@ def test_all_know_a_url_that_can_be_called(url: str, valid: bool) -> None:  # no
 def test_all_know_a_path_that_a_url_can_have(path: str, valid: bool) -> None:  # noqa: FBT001 - likewise
     """What clients would resolve to another path, or what answers something else, is refused."""
     assert agreed(minimal(transport={"path": path})) == valid
+
+
+@pytest.mark.parametrize("consistency", ["strong", "eventual", None])
+@pytest.mark.parametrize("overall", ["strong", "eventual", None])
+@pytest.mark.parametrize("provider", profiles())
+def test_all_refuse_a_store_that_is_too_weak_for_what_is_said_beside_it(
+    provider: str, overall: str | None, consistency: str | None
+) -> None:
+    """A store of the provider's is refused only where the same mapping asks for more than it gives."""
+    stores = profiles()[provider].stores.ids
+    for store in (*facts().stores, "nowhere"):
+        options = {"store": store, **({"consistency": consistency} if consistency else {})}
+        document = minimal(target_options={provider: {"session": options}})
+        if overall:
+            document["session"] = {"consistency": overall}
+        known = facts().stores.get(store)
+        weak = known is not None and known.consistency.value == "eventual"
+        assert agreed(document) == (store in stores and not (weak and consistency == "strong"))
 
 
 @pytest.mark.parametrize("key", ["inputSchema", "outputSchema"])

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from scaffolder import processes, providers, serving, workbench
 from scaffolder.hashing import definitions_hash, tools_hash
 from scaffolder.providers import Verify
-from scaffolder.serving import read_variables
+from scaffolder.serving import Endpoint, read_variables
 from scaffolder.toolchain import MissingError, Node
 from scaffolder.verify import Event, Outcome, Verdict, verify
 from scaffolder.workbench import InvalidProjectError, ProjectError
@@ -34,6 +35,8 @@ child = subprocess.Popen([sys.executable, "-c", sleep])
 with open(os.environ["PIDS"], "a") as pids:
     print(os.getpid(), child.pid, file=pids)
 print("token is", os.environ.get("TOKEN"), flush=True)
+for name in ("REDIS_URL", "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "STATE"):
+    print(name, os.environ.get(name), flush=True)
 if mode == "dies":
     sys.exit("no such module")
 if mode == "hangs":
@@ -69,11 +72,20 @@ class Handler(BaseHTTPRequestHandler):
             result["resultType"] = "complete"
         if message["method"] == "tools/call" and mode == "tool fails":
             result["isError"] = True
-        self.answer(200, {"jsonrpc": "2.0", "id": message["id"], "result": result})
+        self.answer(
+            200,
+            {"jsonrpc": "2.0", "id": message["id"], "result": result},
+            message["method"] == "initialize" and mode == "sessions",
+        )
 
-    def answer(self, status, value):
+    def do_DELETE(self):
+        self.answer(405, {})
+
+    def answer(self, status, value, session=False):
         body = json.dumps(value).encode()
         self.send_response(status)
+        if session:
+            self.send_header("mcp-session-id", "a-session")
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -85,7 +97,6 @@ ThreadingHTTPServer(("127.0.0.1", int(os.environ["TEST_PORT"])), Handler).serve_
 VERIFY = """
 tools: []
 environment: {HOME: "{scratch}/home", GREETING: '{"hello": "{project}"}'}
-services: []
 files: {.made/by/verify.txt: "{}", own.txt: "not yours"}
 check: [[checker, check]]
 build: [[checker, build, "{scratch}/out"]]
@@ -93,7 +104,7 @@ version: [checker, --version]
 serve:
   directory: "{project}"
   command: [server]
-  environment: {TEST_PORT: "{port}"}
+  environment: {TEST_PORT: "{port}", STATE: "{state}"}
   headers: {x-test: "yes"}
 """
 
@@ -335,6 +346,26 @@ def test_a_project_that_rejects_legacy_clients(setup: Setup) -> None:
     assert setup.verify().verdict is Verdict.PASSED
 
 
+@pytest.mark.parametrize(
+    ("mode", "legacy", "message"),
+    [
+        ("sessions", None, "mcp.yaml says `stateless`, and the server begins a session"),
+        ("", "sessions", "mcp.yaml says `sessions`, and the server begins no session"),
+        ("sessions", "sessions", None),
+    ],
+)
+def test_a_project_whose_legacy_clients_have_sessions(
+    mode: str, legacy: str | None, message: str | None, setup: Setup
+) -> None:
+    """They have one where the manifest says so, and nowhere else."""
+    if legacy:
+        manifest = yaml.safe_load((setup.folder / "mcp.yaml").read_text())
+        setup.manifest({**manifest, "transport": {"legacy": legacy}})
+    setup.mode(mode)
+    outcome = setup.verify()
+    assert (outcome.failure and outcome.failure.message) == (message and f"legacy era: {message}")
+
+
 def test_a_command_that_fails(setup: Setup) -> None:
     """The command is quoted as it is written, with all that it printed."""
     setup.program(
@@ -397,6 +428,64 @@ def test_secrets_reach_the_server_and_no_log(
     assert outcome.failure is not None
     assert "token is [secret]" in outcome.failure.log
     assert "s3cret" not in repr(outcome)
+
+
+def told(endpoint: Endpoint) -> dict[str, str]:
+    """Return the variables that a server printed when it started."""
+    return dict(line.split(" ", 1) for line in endpoint.printed().splitlines())
+
+
+def test_a_store_gets_its_services_where_something_keeps_state(setup: Setup) -> None:
+    """They are real, and one for whoever starts them first; without state there is no store."""
+    manifest = yaml.safe_load((setup.folder / "mcp.yaml").read_text())
+    options = {"target_options": {TARGET: {"session": {"store": "upstash"}}}}
+    setup.manifest({**manifest, **options, "tools": [{**tool, "state": "none"} for tool in TOOLS]})
+    with serving.serving(setup.folder, TARGET) as endpoint:
+        assert told(endpoint)["UPSTASH_REDIS_REST_URL"] == "None"
+    setup.manifest({**manifest, **options})
+    with serving.serving(setup.folder, TARGET) as endpoint:
+        variables = told(endpoint)
+        assert variables["REDIS_URL"] == "None"
+        headers = {"authorization": f"Bearer {variables['UPSTASH_REDIS_REST_TOKEN']}"}
+        url = f"{variables['UPSTASH_REDIS_REST_URL']}/dbsize"
+        assert httpx.get(url, headers=headers, trust_env=False).json() == {"result": 0}
+    assert setup.verify().verdict is Verdict.PASSED
+    setup.assert_nothing_is_left()
+
+
+def test_servers_can_share_services_and_state(setup: Setup, tmp_path: Path) -> None:
+    """Two instances have one store, and one that is started again has what was there."""
+    manifest = yaml.safe_load((setup.folder / "mcp.yaml").read_text())
+    setup.manifest({**manifest, "target_options": {TARGET: {"session": {"store": "upstash"}}}})
+    state = tmp_path / "kept/state"
+    with (
+        processes.Processes() as group,
+        serving.running({"redis", "redis-rest"}, tmp_path, group) as services,
+        serving.serving(setup.folder, TARGET, services=services, state=state) as one,
+        serving.serving(setup.folder, TARGET, services=services, state=state) as other,
+    ):
+        assert services["redis_url"].startswith("redis://127.0.0.1:")
+        for variables in (told(one), told(other)):
+            assert variables["STATE"] == str(state)
+            assert variables["UPSTASH_REDIS_REST_URL"] == services["redis_rest_url"]
+            assert variables["UPSTASH_REDIS_REST_TOKEN"] == services["redis_rest_token"]
+        assert one.origin != other.origin
+    assert state.is_dir()
+    with serving.serving(setup.folder, TARGET) as alone:
+        own = Path(told(alone)["STATE"])
+        assert own.is_dir()
+    assert not own.exists()
+    setup.assert_nothing_is_left()
+
+
+def test_a_service_that_nobody_knows(tmp_path: Path) -> None:
+    """A slip in providers.yml is no silence."""
+    with (
+        processes.Processes() as group,
+        pytest.raises(KeyError),
+        serving.running({"memcached"}, tmp_path, group),
+    ):
+        pass
 
 
 def test_a_local_secrets_file() -> None:

@@ -21,7 +21,7 @@ def test_the_tests_run_what_is_generated() -> None:
 def test_every_package_of_a_provider_is_pinned() -> None:
     """No profile names a package that has no version."""
     for profile in profiles().values():
-        named = [*profile.packages.dependencies, *profile.packages.dev_dependencies, *profile.store.packages]
+        named = [*profile.packages.dependencies, *profile.packages.dev_dependencies]
         assert set(named) <= set(versions()["packages"])
         assert set(profile.verify.tools) <= set(versions()["toolchain"]["packages"])
 

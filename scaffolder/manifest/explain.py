@@ -215,6 +215,18 @@ def _added_property(finding: Finding) -> Diagnostic:
     )
 
 
+def _weak_store(finding: Finding) -> Diagnostic:
+    strong = finding.rules(finding.place[:-1])["then"]["properties"]["store"]["enum"]
+    return Diagnostic(
+        "weak-store",
+        f"{finding.name} must be {either(strong)} with `consistency: strong`, "
+        f"found {found(finding.node, finding.fault.value)}",
+        finding.span(),
+        "eventually consistent, never more",
+        "name another store, or none to get the default; or write `consistency: eventual`",
+    )
+
+
 def _boolean_schema(finding: Finding) -> Diagnostic:
     instead = "{}" if finding.fault.value else "{ not: {} }"
     return Diagnostic(
@@ -319,6 +331,7 @@ _EXPLAINERS: dict[str, Callable[[Finding], Diagnostic]] = {
     "too_short": _too_short,
     "reserved": _reserved,
     "added_property": _added_property,
+    "weak_store": _weak_store,
     "boolean_schema": _boolean_schema,
     "repeated": _repeated,
     "repeated_name": _repeated_name,

@@ -107,7 +107,8 @@ def matching(pattern: str, wanted: str) -> Any:
     return Field(pattern=pattern, json_schema_extra={"patternErrorMessage": wanted})
 
 
-def _refuse(problems: Sequence[InitErrorDetails]) -> None:
+def refuse(problems: Sequence[InitErrorDetails]) -> None:
+    """Raise all of the problems together, each with its place, if there are any."""
     if problems:
         title = "manifest"
         raise ValidationError.from_exception_data(title, list(problems))
@@ -115,7 +116,7 @@ def _refuse(problems: Sequence[InitErrorDetails]) -> None:
 
 def _unique(items: list[str]) -> list[str]:
     """Refuse every item that stood before in the list."""
-    _refuse(
+    refuse(
         [
             InitErrorDetails(
                 type=PydanticCustomError("repeated", "stands here twice"), loc=(index,), input=item
@@ -163,7 +164,7 @@ def _json_problems(value: object) -> Iterator[tuple[tuple[str | int, ...], str, 
 
 
 def _json(value: object) -> object:
-    _refuse(
+    refuse(
         [
             InitErrorDetails(type=PydanticCustomError(problem, "not a value of JSON"), loc=place, input=item)
             for place, problem, item in _json_problems(value)

@@ -1,8 +1,9 @@
 """The models of `mcp.yaml`: strict and frozen; they refuse unknown keys and never fill anything in."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scaffolder.manifest.fields import (
     MAX_DEPTH,
@@ -15,6 +16,7 @@ from scaffolder.manifest.fields import (
     OneOf,
     Text,
     Unique,
+    refuse,
     shallow,
 )
 from scaffolder.manifest.names import (
@@ -28,15 +30,63 @@ from scaffolder.manifest.names import (
     Url,
     Version,
 )
-from scaffolder.providers import Profile, profiles
+from scaffolder.providers import Consistency, Profile, facts, profiles
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
+def _only_strong(schema: dict[str, Any]) -> None:
+    """Say for editors, and for the messages, which stores can be named together with `strong`."""
+    stores = schema["properties"]["store"]["enum"]
+    strong = [store for store in stores if facts().stores[store].consistency.value == "strong"]
+    if strong != stores:
+        schema["if"] = {"properties": {"consistency": {"const": "strong"}}, "required": ["consistency"]}
+        schema["then"] = {"properties": {"store": {"enum": strong}}}
+
+
+class SessionOptions(_Part):
+    """Where one target keeps sessions, and how consistently. Each provider has its own stores."""
+
+    model_config = ConfigDict(json_schema_extra=_only_strong)
+
+    consistency: Maybe[Consistency] = Field(
+        default=None,
+        description="How soon a write is read here, if not as the top-level `session` says.",
+        examples=["eventual"],
+    )
+    store: Maybe[str] = Field(default=None)
+
+    @model_validator(mode="after")
+    def _strong_enough(self) -> Self:
+        weak = self.store and facts().stores[self.store].consistency.value != "strong"
+        if weak and self.consistency == "strong":
+            problem = PydanticCustomError("weak_store", "only eventually consistent")
+            refuse([InitErrorDetails(type=problem, loc=("store",), input=self.store)])
+        return self
+
+
+def _session_of(provider: str, profile: Profile) -> type[SessionOptions]:
+    stores = profile.stores.ids
+    described = "; ".join(f"`{store}`, {facts().stores[store].title}" for store in stores)
+    return create_model(
+        f"{provider.title()}Session",
+        __base__=SessionOptions,
+        __doc__=f"Where sessions are kept on {profile.title}, and how consistently.",
+        store=(
+            Annotated[str, OneOf(stores)],
+            Field(
+                default=None,
+                description=f"The store of sessions on {profile.title}: {described}.",
+                examples=[stores[-1]],
+            ),
+        ),
+    )
+
+
 class TargetOptions(_Part):
-    """How one target is deployed. Each provider adds its own plans and choices."""
+    """How one target is deployed. Each provider adds its own plans, stores and choices."""
 
     url: Maybe[Url] = Field(
         default=None,
@@ -44,6 +94,7 @@ class TargetOptions(_Part):
         examples=["https://notes.example.com/mcp"],
     )
     plan: Maybe[str] = Field(default=None)
+    session: Maybe[SessionOptions] = Field(default=None)
 
     def choice(self, option: str) -> str | None:
         """Give what was chosen for an option of the provider's own, or None."""
@@ -60,6 +111,14 @@ def _options_of(provider: str, profile: Profile) -> type[TargetOptions]:
         )
         for name, values in choices.items()
     }
+    fields["session"] = (
+        _session_of(provider, profile),
+        Field(
+            default=None,
+            description="Where sessions are kept here, and how consistently.",
+            examples=[{"store": profile.stores.ids[-1]}],
+        ),
+    )
     return create_model(
         f"{provider.title()}Options",
         __base__=TargetOptions,
@@ -98,9 +157,12 @@ class Transport(_Part):
         description="Answer with JSON, with an event stream, or with what the request asks for.",
         examples=["auto"],
     )
-    legacy: Maybe[Literal["stateless", "reject"]] = Field(
+    legacy: Maybe[Literal["stateless", "sessions", "reject"]] = Field(
         default=None,
-        description="What clients of the 2025 revisions get: answers without a session, or a refusal.",
+        description=(
+            "What clients of the 2025 revisions get: answers without a session, "
+            "a session that each of them begins and ends, or a refusal."
+        ),
         examples=["stateless"],
     )
     allowed_origins: Maybe[Annotated[list[Hostname], *Unique]] = Field(
@@ -119,12 +181,20 @@ class Transport(_Part):
 
 
 class Session(_Part):
-    """The state that tools with `state: session` keep."""
+    """The state that is kept from call to call: by tools with `state: session`, and by `legacy: sessions`."""
 
     ttl_seconds: Maybe[Annotated[int, Field(ge=60, le=31_536_000)]] = Field(
         default=None,
         description="How long a value of a session is kept after it was last written; a minute at least.",
         examples=[1800],
+    )
+    consistency: Maybe[Consistency] = Field(
+        default=None,
+        description=(
+            "How soon a write is read: `strong`, the default, by every call that starts after it; "
+            "`eventual`, in other places up to a minute later, in a cheaper store if there is one."
+        ),
+        examples=["strong"],
     )
 
 

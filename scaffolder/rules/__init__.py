@@ -65,6 +65,8 @@ RULES = (
     Rule(runtime.over_time_limit, runtime.durations),
     Rule(runtime.long_call, runtime.call_times),
     Rule(runtime.session_on_eventual_store, runtime.consistencies),
+    Rule(runtime.protocol_session_on_eventual_store, runtime.consistencies),
+    Rule(runtime.unused_session),
     Rule(runtime.stream_on_edge, processes),
     Rule(setting.local_file, processes),
     Rule(setting.private_address, processes),

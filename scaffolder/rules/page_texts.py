@@ -69,6 +69,11 @@ ERRORS = {
         "The key is one of MCP's own, as it stands in a list of tools that was pasted, but the generated "
         "server does not send it. Delete it."
     ),
+    "weak-store": (
+        "A target is asked for sessions that are strongly consistent, and is given a store that never is: "
+        "there a call may read what an earlier call has replaced. Name a store that is strong, or leave "
+        "`store` out to get the provider's own; or ask for `eventual`, if a late read does no harm."
+    ),
     "wrong-form": (
         "A name, a URL, a path or the like has characters or a form that some target or client would "
         "refuse. The message says what form it has to have."
@@ -87,9 +92,10 @@ TOPICS = {
     "edge-constraints": """What every edge runtime takes away, and what stands for it.
 
 - No persistent process. Memory does not outlive a request for certain, so nothing may be kept
-  in it. A tool with `state: session` keeps its state in the provider's store, under a handle
-  that the client passes on; all other tools are stateless. Where that store answers late, check
-  says `session-on-eventual-store`.
+  in it. A tool with `state: session` keeps its state in a store, under a handle that the client
+  passes on; all other tools are stateless. Stores are strongly consistent unless the manifest
+  asks for less, which check tells of: `session-on-eventual-store` for the state of tools,
+  `protocol-session-on-eventual-store` for the sessions of 2025's clients.
 - No file system. There is the bundle, and no configuration file, certificate or database beside
   it. Use `vars` and `secrets`. Check says `local-file`.
 - No native Node.js modules. A dependency that is compiled for a machine, starts a process or
@@ -112,8 +118,9 @@ The edge is right when:
 
 A server is right when:
 
-- tools share state from call to call, and the last write has to be read
-  (check says `session-on-eventual-store`);
+- tools share much state from call to call, or state that is no session's: a session in a store
+  costs each call a read and a write over the network (`session-on-eventual-store` where it
+  would also be read late);
 - a call takes more than 60 s, such as for video or large models (`long-call`, and
   `over-time-limit` where a plan ends it);
 - tools need a private network: internal databases, a VPC (`private-address`);

@@ -1,12 +1,22 @@
 """Rules about where a server runs: what its runtimes and plans cannot give to what it declares."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import unquote, urlsplit
 
 from scaffolder.manifest import Loaded
+from scaffolder.manifest.findings import Place, path
 from scaffolder.manifest.wording import code
-from scaffolder.providers import facts, profiles
-from scaffolder.rules.remarks import Limit, Remark, both, deployments, on_demand, seconds, servers
+from scaffolder.providers import Bound, bound_store, facts, keeps_sessions, profiles
+from scaffolder.rules.remarks import (
+    Deployment,
+    Limit,
+    Remark,
+    both,
+    deployments,
+    on_demand,
+    seconds,
+    servers,
+)
 
 # The template's default; a test compares the two.
 DEFAULT_PATH = "/mcp"
@@ -123,18 +133,19 @@ def call_times() -> Iterator[Limit]:
 
 
 def session_on_eventual_store(loaded: Loaded) -> Iterator[Remark]:
-    """Warn of a tool that keeps state in a store which is only eventually consistent.
+    """Warn of a tool that keeps state where it is only eventually consistent.
 
     Why: no process stays at the edge to hold the state of a session, so the generated server keeps
-    it in the provider's store. There, a call may read what an earlier call has replaced already; a
-    tool that reads a value, changes it and writes it back can lose the change.
+    it in a store. Where that is eventually consistent, a call may read what an earlier call has
+    replaced already; a tool that reads a value, changes it and writes it back can lose the change,
+    and `session.update`, which would not, is missing from its type on every target.
 
-    What to do: write each key once, or let a late change be harmless; or deploy where the store is
-    strongly consistent. If the state fits in the arguments and the results of the tools, a tool
-    without state needs no store at all.
+    What to do: set `session.consistency: strong`, which is the default, or choose a store that is
+    strong. Otherwise write each key once, or let a late change be harmless. If the state fits in
+    the arguments and the results of the tools, a tool without state needs no store at all.
     """
     stateful = [index for index, tool in enumerate(loaded.manifest.tools) if tool.state == "session"]
-    late = [one for one in deployments(loaded.manifest) if one.profile.store.consistency == "eventual"]
+    late = _late(loaded)
     if not stateful or not late:
         return
     first, *others = stateful
@@ -142,25 +153,96 @@ def session_on_eventual_store(loaded: Loaded) -> Iterator[Remark]:
     if others:
         more = f"{len(others)} other tools"
         names.append(f"`{loaded.manifest.tools[others[0]].name}`" if len(others) == 1 else more)
-    strong = [
-        f"{profile.title} ({profile.store.title})"
-        for profile in profiles().values()
-        if profile.store.consistency == "strong"
-    ]
-    where = both(f"{one.profile.store.title} ({one.title})" for one in late)
     yield Remark(
         ("tools", first, "state"),
         f"{both(names)} may read state that an earlier call has replaced",
-        f"{where} {'is' if len(late) == 1 else 'are'} eventually consistent",
-        f"write each key once, or deploy on {' or '.join(strong)}",
+        _lateness(late),
+        f"{_cure(loaded, late)}; or write each key once",
     )
 
 
+def protocol_session_on_eventual_store(loaded: Loaded) -> Iterator[Remark]:
+    """Warn of `legacy: sessions` where sessions are only eventually consistent.
+
+    Why: a client begins a session, and sends its next request within milliseconds. Where that one
+    reaches another location, the store may not know the session there yet; the server has to
+    answer with 404, and clients exist that never begin anew. What a client has ended may live on
+    for as long.
+
+    What to do: set `session.consistency: strong`, which is the default, or choose a store that is
+    strong; or choose `legacy: stateless`, with which the handles of session tools work as well.
+    """
+    transport, late = loaded.manifest.transport, _late(loaded)
+    if transport and transport.legacy == "sessions" and late:
+        yield Remark(
+            ("transport", "legacy"),
+            "a session that a client has just begun may be unknown to its next request",
+            _lateness(late),
+            f"{_cure(loaded, late)}; or choose `stateless`",
+        )
+
+
+def _late(loaded: Loaded) -> list[tuple[Deployment, Bound]]:
+    """Give the targets where sessions are eventually consistent, each with its store."""
+    bound = [(one, bound_store(loaded.raw, one.target)) for one in deployments(loaded.manifest)]
+    return [(one, store) for one, store in bound if store.consistency == "eventual"]
+
+
+def _lateness(late: Sequence[tuple[Deployment, Bound]]) -> str:
+    where = both(f"{bound.store.title} ({one.title})" for one, bound in late)
+    return f"consistency is `eventual` in {where}"
+
+
+def _cure(loaded: Loaded, late: Sequence[tuple[Deployment, Bound]]) -> str:
+    """Say what to set for strong consistency, next to what asks for less, and what that binds."""
+    options = loaded.manifest.target_options or {}
+    cures, binds = [], []
+    for one, bound in late:
+        own = options[one.target].session if one.target in options else None
+        place, store = f"target_options.{one.target}.session", bound.store
+        if store.consistency.value == "eventual":
+            store = facts().stores[one.profile.stores.strong]
+        if own and own.store and store != bound.store:
+            cures.append(f"`{place}: {{ consistency: strong }}`")
+        elif own and own.consistency:
+            cures.append(f"`{place}.consistency: strong`")
+        else:
+            cures.append("`session.consistency: strong`")
+        binds.append(f"{store.title} ({one.title})")
+    return f"set {both(dict.fromkeys(cures))} for {both(binds)}"
+
+
 def consistencies() -> Iterator[Limit]:
-    """Say how consistent each store is."""
-    for profile in profiles().values():
-        store = profile.store
-        yield Limit(f"{store.title} on {profile.title}", store.consistency, store.consistency_source)
+    """Say how consistent each store is, and where it is bound or can be."""
+    for name, store in facts().stores.items():
+        where = [profile.title for profile in profiles().values() if name in profile.stores.ids]
+        consistency = store.consistency
+        yield Limit(f"{store.title} on {both(where)}", consistency.value, consistency.source)
+
+
+def unused_session(loaded: Loaded) -> Iterator[Remark]:
+    """Warn of what is said of sessions where nothing keeps state.
+
+    Why: without a tool that has `state: session`, and without `legacy: sessions`, no store is
+    generated and nothing is kept, so how long, how consistently and where has no effect.
+
+    What to do: give the tool that is to keep state `state: session`, or delete what is said.
+    """
+    manifest = loaded.manifest
+    if keeps_sessions(loaded.raw):
+        return
+    places: list[Place] = [("session",)] if manifest.session and manifest.session.model_fields_set else []
+    for target, options in (manifest.target_options or {}).items():
+        if target in manifest.targets and options.session and options.session.model_fields_set:
+            places.append(("target_options", target, "session"))
+    for place in places:
+        yield Remark(
+            place,
+            f"{code(path(place))} has no effect: no tool has `state: session`",
+            None,
+            "give it to the tool that is to keep state, or delete this",
+            key=True,
+        )
 
 
 def stream_on_edge(loaded: Loaded) -> Iterator[Remark]:
@@ -218,14 +300,14 @@ def path_mismatch(loaded: Loaded) -> Iterator[Remark]:
     this.
     """
     manifest = loaded.manifest
-    path = (manifest.transport and manifest.transport.path) or DEFAULT_PATH
+    wanted = (manifest.transport and manifest.transport.path) or DEFAULT_PATH
     for name, options in (manifest.target_options or {}).items():
         if options.url and name in manifest.targets:
             found = unquote(urlsplit(options.url).path) or "/"
-            if found != path:
+            if found != wanted:
                 yield Remark(
                     ("target_options", name, "url"),
-                    f"the path of this URL is {code(found)}, but the server answers at {code(path)}",
+                    f"the path of this URL is {code(found)}, but the server answers at {code(wanted)}",
                     None,
-                    f"end the URL in {code(path)}, or set `transport.path`",
+                    f"end the URL in {code(wanted)}, or set `transport.path`",
                 )

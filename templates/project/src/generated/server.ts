@@ -13,17 +13,31 @@ import { callTool } from "./calls.ts";
 import { server as declared, transport } from "./config.ts";
 import { findTool, listTools } from "./definitions.ts";
 import type { Env } from "./env.ts";
-import type { SessionStore } from "./session.ts";
+import type { OpenStore, SessionStore } from "./store.ts";
+
+/** Who sends a request, as far as it is known ahead of the protocol. */
+export interface Caller {
+  readonly principal?: string | undefined;
+  /** The protocol session that the request belongs to (`legacy: sessions`). */
+  readonly session?: string;
+}
+
+/** A request with its parsed body, answered. */
+export type Exchange = (
+  request: Request,
+  body: unknown,
+  caller: Caller,
+) => Promise<Response>;
 
 /**
  * Serves both eras of the protocol from one endpoint: revision 2026-07-28,
- * which has no handshake, and the 2025 revisions without sessions.
+ * which has no handshake, and the 2025 revisions, each request by itself.
  */
 export function createProtocol(
   env: Env,
-  openStore: () => Promise<SessionStore>,
-): (request: Request, body: unknown) => Promise<Response> {
-  const createServer = () => {
+  openStore: OpenStore<SessionStore>,
+): Exchange {
+  const createServer = (caller: Caller) => {
     // The low-level Server: McpServer would register every tool again for
     // every request, and a call would cost more the more tools there are.
     const server = new Server(declared.info, {
@@ -42,6 +56,7 @@ export function createProtocol(
       return callTool(tool, params.arguments ?? {}, {
         env,
         openStore,
+        caller,
         signal: mcpReq.signal,
       });
     });
@@ -51,18 +66,24 @@ export function createProtocol(
   // The SDK answers the 2025 revisions with event streams only. A tool here
   // sends nothing ahead of its result, so one JSON body says the same.
   const streams = transport.response === "sse";
-  const handler = createMcpHandler(createServer, {
-    legacy:
-      transport.legacy === "stateless" && streams ? "stateless" : "reject",
-    responseMode: transport.response,
-  });
-  const answersLegacy = transport.legacy === "stateless" && !streams;
+  const legacy = transport.legacy !== "reject";
+  // The SDK makes a server for a request, of which it hands over nothing else.
+  const callers = new WeakMap<Request, Caller>();
+  const handler = createMcpHandler(
+    ({ requestInfo }) =>
+      createServer((requestInfo && callers.get(requestInfo)) ?? {}),
+    {
+      legacy: legacy && streams ? "stateless" : "reject",
+      responseMode: transport.response,
+    },
+  );
 
-  return async (request, body) => {
+  return async (request, body, caller) => {
     const parsedBody = withCapabilities(body);
-    if (answersLegacy && (await isLegacyRequest(request, parsedBody))) {
-      return serveLegacy(createServer(), request, parsedBody);
+    if (legacy && !streams && (await isLegacyRequest(request, parsedBody))) {
+      return serveLegacy(createServer(caller), request, parsedBody);
     }
+    callers.set(request, caller);
     return handler.fetch(request, { parsedBody });
   };
 }

@@ -7,7 +7,7 @@ const read = (name: string) => process.env[name];
 
 const app = createApp({
   read,
-  openStore: () => upstash(read),
+  openStore: () => upstash(read, "strong"),
   missing: () => missingUpstash(read),
   hosts: ["*.vercel.app"],
   aliases: ["/api/mcp"],

@@ -5,20 +5,33 @@ import {
   readRequestBody,
 } from "@modelcontextprotocol/server";
 
-import { transport } from "./config.ts";
+import { type Store, storeDeadlineSeconds, transport } from "./config.ts";
 import { missingSecrets, type ReadVariable, readEnv } from "./env.ts";
-import { allowOrigin, checkSource, preflight, refuse } from "./guards.ts";
-import { createProtocol } from "./server.ts";
-import type { SessionStore } from "./session.ts";
+import {
+  allowOrigin,
+  checkSource,
+  METHODS,
+  preflight,
+  refuse,
+} from "./guards.ts";
+import { createProtocol, type Exchange } from "./server.ts";
+import { type OpenStore, withStore } from "./store.ts";
 
 /** What a runtime gives the server. */
 export interface Platform {
   /** Reads a secret or a variable. */
   readonly read: ReadVariable;
   /** Opens the session store, on the first call that needs it. Without session tools there is none. */
-  readonly openStore?: () => SessionStore | Promise<SessionStore>;
+  readonly openStore?: () => Store | Promise<Store>;
   /** What the store needs and does not have, by name. */
   readonly missing?: () => string[];
+  /**
+   * Who sends a request, once something in front of the server has made sure of
+   * it. A session belongs to its principal; without one, to whoever has its handle.
+   */
+  readonly principal?: (
+    request: Request,
+  ) => string | undefined | Promise<string | undefined>;
   /** Hostnames that this deployment answers to; `*.` stands for subdomains. */
   readonly hosts: readonly string[];
   /** Paths that lead here besides the manifest's. */
@@ -29,10 +42,8 @@ export interface Platform {
 export function createApp(
   platform: Platform,
 ): (request: Request) => Promise<Response> {
-  const protocol = createProtocol(
-    readEnv(platform.read),
-    openOnce(platform.openStore),
-  );
+  const open = openOnce(platform.openStore);
+  const protocol = createProtocol(readEnv(platform.read), open);
   const paths = new Set([transport.path, ...(platform.aliases ?? [])]);
 
   const route = async (request: Request) => {
@@ -40,10 +51,10 @@ export function createApp(
     if (refused) return refused;
     const { pathname } = new URL(request.url);
     if (pathname === "/healthz") return Response.json({ status: "ok" });
-    if (pathname === "/readyz") return readiness(platform);
+    if (pathname === "/readyz") return readiness(platform, open);
     if (!paths.has(pathname)) return refuse(404, -32000, "Not found.");
     if (request.method === "OPTIONS") return preflight(request);
-    return allowOrigin(request, await serve(request, protocol));
+    return allowOrigin(request, await serve(request, platform, protocol));
   };
 
   return async (request) => {
@@ -57,8 +68,8 @@ export function createApp(
 }
 
 /** Opens the store once, and again after a failure. */
-function openOnce(open: Platform["openStore"]): () => Promise<SessionStore> {
-  let store: Promise<SessionStore> | undefined;
+function openOnce(open: Platform["openStore"]): OpenStore<Store> {
+  let store: Promise<Store> | undefined;
   return () => {
     store ??= (async () => {
       if (open === undefined) throw new Error("No session store is bound.");
@@ -73,15 +84,16 @@ function openOnce(open: Platform["openStore"]): () => Promise<SessionStore> {
 
 async function serve(
   request: Request,
-  protocol: ReturnType<typeof createProtocol>,
+  platform: Platform,
+  protocol: Exchange,
 ): Promise<Response> {
-  // No stream to resume and no session to end: GET would only hang until the
-  // platform cut it off.
-  if (request.method !== "POST") {
+  // There is no stream to resume: GET would only hang until the platform cut it off.
+  if (!METHODS.includes(request.method)) {
     return refuse(405, -32000, "Method not allowed.", {
-      allow: "POST, OPTIONS",
+      allow: METHODS.join(", "),
     });
   }
+  const caller = { principal: await platform.principal?.(request) };
   if (!isJsonContentType(request.headers.get("content-type"))) {
     return refuse(415, -32000, "Content-Type must be application/json.");
   }
@@ -95,7 +107,7 @@ async function serve(
   }
   const body = parse(read.text);
   if (body === undefined) return refuse(400, -32700, "Parse error.");
-  return protocol(request, body);
+  return protocol(request, body, caller);
 }
 
 function parse(text: string): unknown {
@@ -106,12 +118,34 @@ function parse(text: string): unknown {
   }
 }
 
-function readiness(platform: Platform): Response {
-  const missing = [
-    ...missingSecrets(platform.read),
-    ...(platform.missing?.() ?? []),
-  ];
-  return missing.length === 0
+async function readiness(
+  { read, missing, openStore }: Platform,
+  open: OpenStore<Store>,
+): Promise<Response> {
+  const names = missing?.() ?? [];
+  const problem =
+    openStore && names.length === 0 ? await askStore(open) : undefined;
+  const report = {
+    missing: [...missingSecrets(read), ...names],
+    ...(problem && { store: problem }),
+  };
+  return problem === undefined && report.missing.length === 0
     ? Response.json({ status: "ready" })
-    : Response.json({ status: "not ready", missing }, { status: 503 });
+    : Response.json({ status: "not ready", ...report }, { status: 503 });
+}
+
+/** Reads what is never there, and gives what went wrong. */
+async function askStore(open: OpenStore<Store>): Promise<string | undefined> {
+  const terms = {
+    kind: "read",
+    deadlineSeconds: storeDeadlineSeconds,
+    signal: new AbortController().signal,
+  } as const;
+  try {
+    await withStore(open, terms, (store) => store.get("readyz", "readyz"));
+    return undefined;
+  } catch (error) {
+    console.error(error);
+    return (error as Error).message;
+  }
 }

@@ -2,18 +2,22 @@
 
 import type { CallToolResult } from "@modelcontextprotocol/server";
 
-import { sessionTtlSeconds } from "./config.ts";
+import { sessionTtlSeconds, storeDeadlineSeconds } from "./config.ts";
 import type { ToolName } from "./contract.ts";
 import { withDeadline } from "./deadline.ts";
 import { type Declaration, type Definition, validate } from "./definitions.ts";
 import type { Env } from "./env.ts";
 import { handlers } from "./handlers.ts";
-import { isHandle, openSession, type SessionStore } from "./session.ts";
+import { addressOf, isHandle, mintHandle } from "./handles.ts";
+import type { Caller } from "./server.ts";
+import { openSession, type Session } from "./session.ts";
+import type { OpenStore, SessionStore } from "./store.ts";
 
 /** What the server lends to a call. */
 export interface Resources {
   readonly env: Env;
-  readonly openStore: () => Promise<SessionStore>;
+  readonly openStore: OpenStore<SessionStore>;
+  readonly caller: Caller;
   readonly signal: AbortSignal;
 }
 
@@ -48,7 +52,7 @@ async function call(
   { definition, maxSeconds }: Declaration,
   args: Arguments,
   { env, signal }: Resources,
-  session?: ReturnType<typeof openSession>,
+  open?: (signal: AbortSignal) => Session,
 ): Promise<CallToolResult> {
   const problem = validate(definition.inputSchema, args);
   if (problem) throw new InvalidCall(`Invalid arguments: ${problem}`);
@@ -58,13 +62,23 @@ async function call(
     args: unknown,
     context: unknown,
   ) => unknown;
-  const returned = await withDeadline(maxSeconds, signal, (aborted) =>
-    run(args, { env, session, signal: aborted }),
+  let session: Session | undefined;
+  const returned = await withDeadline(
+    maxSeconds,
+    signal,
+    (aborted) => {
+      session = open?.(aborted);
+      return run(args, { env, session, signal: aborted });
+    },
+    (seconds) => new Error(`Stopped after ${seconds} s (max_seconds).`),
   );
   return complete(definition, returned, session?.id);
 }
 
-/** Takes the handle from the arguments, or starts a session and names it in the result. */
+/**
+ * Takes the handle from the arguments, or else from the protocol's session, or
+ * starts a session and names it in the result.
+ */
 async function callWithSession(
   declaration: Declaration,
   sent: Arguments,
@@ -76,13 +90,26 @@ async function callWithSession(
       "session_id is not a handle of this server. Omit it to start a new session.",
     );
   }
-  const session = openSession(
-    await resources.openStore(),
-    handle ?? crypto.randomUUID(),
-    sessionTtlSeconds,
+  const { caller, openStore: open } = resources;
+  const known = handle ?? caller.session;
+  const id = known ?? mintHandle();
+  const address = await addressOf(id, caller.principal);
+  const result = await call(declaration, args, resources, (signal) =>
+    openSession({
+      handle: id,
+      address,
+      open,
+      ttlSeconds: sessionTtlSeconds,
+      deadlineSeconds: storeDeadline(declaration),
+      signal,
+    }),
   );
-  const result = await call(declaration, args, resources, session);
-  return handle === undefined ? announce(result, session.id) : result;
+  return known === undefined ? announce(result, id) : result;
+}
+
+/** A tool has to be left the time to say that its store is slow. */
+function storeDeadline({ maxSeconds = Number.POSITIVE_INFINITY }: Declaration) {
+  return Math.min(storeDeadlineSeconds, maxSeconds / 2);
 }
 
 /** Makes a result of what a handler returned. */

@@ -4,7 +4,7 @@ import type { ContentBlock } from "@modelcontextprotocol/server";
 import type { FromSchema, JSONSchema } from "json-schema-to-ts";
 
 import type { Env, SecretName, VariableName } from "./env.ts";
-import type { Session } from "./session.ts";
+import type { StrongSession } from "./session.ts";
 
 /** What mcp.yaml declares of each tool; clients see the definitions. */
 export const tools = {
@@ -83,7 +83,7 @@ export type Context<Name extends ToolName> = {
    */
   readonly signal: AbortSignal;
 } & (Declaration<Name> extends { state: "session" }
-  ? { readonly session: Session }
+  ? { readonly session: StrongSession }
   : unknown);
 
 /** A string is short for one block of text. */

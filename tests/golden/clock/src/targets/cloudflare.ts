@@ -10,8 +10,10 @@ interface Bindings {
 
 const bindings = env as unknown as Bindings;
 
+const read = (name: string) => bindings[name] as string | undefined;
+
 const fetch = createApp({
-  read: (name) => bindings[name] as string | undefined,
+  read,
   hosts: ["clock.example.com", "*.workers.dev"],
 });
 

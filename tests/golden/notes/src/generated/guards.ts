@@ -2,6 +2,12 @@
 
 import { transport } from "./config.ts";
 
+/** What the endpoint answers to. DELETE ends a session of the protocol, where there are any. */
+export const METHODS =
+  transport.legacy === "sessions"
+    ? ["POST", "DELETE", "OPTIONS"]
+    : ["POST", "OPTIONS"];
+
 // Names a server has on its own machine, where a browser page may be a tool
 // under development.
 const LOCAL = new Set(["localhost", "127.0.0.1", "[::1]"]);
@@ -65,7 +71,7 @@ export function allowOrigin(request: Request, response: Response): Response {
   // The headers of a response can be immutable; those of a copy are not.
   const readable = new Response(response.body, response);
   readable.headers.set("access-control-allow-origin", origin);
-  readable.headers.set("access-control-allow-methods", "POST, OPTIONS");
+  readable.headers.set("access-control-allow-methods", METHODS.join(", "));
   readable.headers.set(
     "access-control-allow-headers",
     "authorization, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id",

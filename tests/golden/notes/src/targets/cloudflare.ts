@@ -3,20 +3,28 @@
 import { env } from "cloudflare:workers";
 
 import { createApp } from "../generated/app.ts";
-import { workersKv } from "../generated/stores/workers_kv.ts";
+import {
+  durableObject,
+  type SessionObject,
+} from "../generated/stores/durable_object.ts";
 
 interface Bindings {
-  readonly SESSIONS: KVNamespace;
+  readonly SESSIONS: DurableObjectNamespace<SessionObject>;
   readonly [name: string]: unknown;
 }
 
 const bindings = env as unknown as Bindings;
 
+const read = (name: string) => bindings[name] as string | undefined;
+
 const fetch = createApp({
-  read: (name) => bindings[name] as string | undefined,
-  openStore: () => workersKv(bindings.SESSIONS),
+  read,
+  openStore: () => durableObject(bindings.SESSIONS),
   missing: () => (bindings.SESSIONS ? [] : ["SESSIONS"]),
   hosts: ["notes.example.com", "*.workers.dev"],
 });
+
+// The class of the objects that hold the sessions, one each: wrangler.jsonc names it.
+export { SessionObject } from "../generated/stores/durable_object.ts";
 
 export default { fetch } satisfies ExportedHandler;

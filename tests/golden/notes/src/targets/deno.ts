@@ -3,9 +3,11 @@
 import { createApp } from "../generated/app.ts";
 import { denoKv } from "../generated/stores/deno_kv.ts";
 
+const read = (name: string) => Deno.env.get(name);
+
 const app = createApp({
-  read: (name) => Deno.env.get(name),
-  openStore: denoKv,
+  read,
+  openStore: () => denoKv("strong"),
   hosts: ["*.deno.net"],
 });
 
