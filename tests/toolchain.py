@@ -1,4 +1,4 @@
-"""Finds the real runtimes that the tests run, or installs them once, as toolchain/package.json pins them."""
+"""Finds the real runtimes that the tests run, or installs them once, as the files in toolchain/ pin them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PACKAGE_JSON = Path(__file__).with_name("toolchain") / "package.json"
+PYTHON_CLIENT = PACKAGE_JSON.with_name("python1.txt")
 
 # Nothing that a test runs may call home, look for updates or ask a question.
 QUIET: Mapping[str, str] = {
@@ -116,29 +120,59 @@ def _find_packages(npm: tuple[str, ...]) -> Path:
     override = os.environ.get(OVERRIDE)
     if override:
         return Path(override)
-    digest = hashlib.sha256(PACKAGE_JSON.read_bytes()).hexdigest()[:16]
-    folder = _cache() / f"test-toolchain-{digest}"
+    folder = _pinned("test-toolchain", PACKAGE_JSON.read_bytes())
+    with _installing(folder) as partial:
+        if partial:
+            _install(npm, partial)
+    return folder
+
+
+@cache
+def python_client() -> Path:
+    """Return a folder for PYTHONPATH with the release of `mcp` that cannot be installed beside the other.
+
+    Only the clients' tests ask, so only they wait for it to be installed.
+    """
+    # Wheels with binaries are for one version of Python.
+    folder = _pinned("test-python-client", PYTHON_CLIENT.read_bytes() + sys.version.encode())
+    with _installing(folder) as partial:
+        if partial:
+            command = [sys.executable, "-m", "pip", "install", "--no-input", "--target", str(partial)]
+            done = _run([*command, "-r", str(PYTHON_CLIENT)], os.environ, timeout=_INSTALL_SECONDS)
+            if done.returncode != 0:
+                raise ToolchainError(f"pip install of {PYTHON_CLIENT} failed:\n{done.stdout}{done.stderr}")
+    return folder
+
+
+def _pinned(name: str, pins: bytes) -> Path:
+    return _cache() / f"{name}-{hashlib.sha256(pins).hexdigest()[:16]}"
+
+
+@contextmanager
+def _installing(folder: Path) -> Iterator[Path | None]:
+    """Give an empty folder to install into, which then becomes `folder`, or None if that is there already."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Every pytest-xdist worker comes here: the first installs, the others wait for it.
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            _install(npm, folder)
-    return folder
+        if folder.exists():
+            yield None
+            return
+        # Only a whole installation gets the final name, so an interrupted one is never used.
+        partial = folder.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        yield partial
+        partial.rename(folder)
 
 
 def _install(npm: tuple[str, ...], folder: Path) -> None:
-    # Only a whole installation gets the final name, so an interrupted one is never used.
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    shutil.copy(PACKAGE_JSON, partial)
+    shutil.copy(PACKAGE_JSON, folder)
     command = [*npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
     env = {**os.environ, **QUIET, "npm_config_cache": str(_cache() / "npm")}
-    done = _run(command, env, cwd=partial, timeout=_INSTALL_SECONDS)
+    done = _run(command, env, cwd=folder, timeout=_INSTALL_SECONDS)
     if done.returncode != 0:
         raise ToolchainError(f"npm install of {PACKAGE_JSON} failed:\n{done.stdout}{done.stderr}")
-    partial.rename(folder)
 
 
 def _check_versions(node_modules: Path) -> None:

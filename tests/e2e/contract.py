@@ -28,6 +28,9 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+# Ten calls, for a draft that is kept over fewer may yet be lost.
+_PARTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
 # What the clients do. `sessions.calls` are the arguments of each session, sent in turns.
 SCENARIO: Mapping[str, Any] = {
     "pure": {"name": "lookup_user", "arguments": {"id": 'u-1 "é" ☕ \u2028'}},
@@ -40,8 +43,8 @@ SCENARIO: Mapping[str, Any] = {
     "sessions": {
         "name": "add_to_draft",
         "calls": [
-            [{"text": f"first draft, {part}"} for part in ("opening", "middle", "turn", "end")],
-            [{"text": f"second draft, {part}"} for part in ("opening", "middle", "turn", "end")],
+            [{"text": f"first draft, {part}"} for part in _PARTS],
+            [{"text": f"second draft, {part}"} for part in _PARTS],
         ],
         "forged": {"name": "add_to_draft", "arguments": {"text": "forged", "session_id": "not-a-handle"}},
     },
@@ -52,7 +55,8 @@ MODERN = "2026-07-28"
 INVALID_PARAMS = -32602
 PARSE_ERROR = -32700
 
-_HANDLE = re.compile(r"session_id: ([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+HANDLE = re.compile(f"session_id: ({UUID.pattern})")
 
 _ADVERTISED = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 
@@ -131,8 +135,9 @@ def _calls(report: Json) -> Iterator[str]:
 def _sessions(report: Json) -> Iterator[str]:
     calls = SCENARIO["sessions"]["calls"]
     sessions = report["sessions"]
-    handles = [session["handle"] for session in sessions]
-    if len(set(handles)) != len(handles):
+    by_handle = report["session_by"] == "handle"
+    handles = [session.get("handle") for session in sessions]
+    if by_handle and len(set(handles)) != len(handles):
         yield f"two sessions share a handle: {handles}"
     for own, session in enumerate(sessions):
         others = [call["text"] for other, drafts in enumerate(calls) if other != own for call in drafts]
@@ -140,9 +145,9 @@ def _sessions(report: Json) -> Iterator[str]:
         for turn, result in enumerate(session["results"]):
             where = f"session {own + 1}, call {turn + 1}"
             yield from _turn(where, result, texts[: turn + 1], [*texts[turn + 1 :], *others])
-            announced = [found[1] for text in _texts(result) if (found := _HANDLE.fullmatch(text))]
-            if announced != ([session["handle"]] if turn == 0 else []):
-                yield f"{where}: announces {announced}, the session is {session['handle']}: {result}"
+            announced = [found[1] for text in _texts(result) if (found := HANDLE.fullmatch(text))]
+            if announced != (handles[own : own + 1] if by_handle and turn == 0 else []):
+                yield f"{where}: announces {announced}, the session is {handles[own]}: {result}"
 
 
 def _turn(where: str, result: Json, held: Sequence[str], absent: Sequence[str]) -> Iterator[str]:
@@ -164,10 +169,33 @@ def _exchanges(report: Json, response: str) -> Iterator[str]:
         status, kind = exchange["status"], exchange["type"] or ""
         if exchange["method"] == "POST" and status == 200 and not kind.startswith(expected):
             yield f"answers {kind}, not {expected}: {exchange}"
+    yield from _by_header(report) if report["session_by"] == "header" else _without_header(report)
+
+
+def _without_header(report: Json) -> Iterator[str]:
+    for exchange in report["exchanges"]:
         if exchange["session"] is not None:
             yield f"sends Mcp-Session-Id, though it keeps no protocol session: {exchange}"
-        if exchange["method"] != "POST" and status != 405:
-            yield f"{exchange['method']} is answered with {status}, not 405"
+        if exchange["method"] != "POST" and exchange["status"] != 405:
+            yield f"{exchange['method']} is answered with {exchange['status']}, not 405"
+
+
+def _by_header(report: Json) -> Iterator[str]:
+    """Each connection begins without a session, is given its own, and ends it."""
+    exchanges = report["exchanges"]
+    begun = [exchange["session"] for exchange in exchanges if exchange["sent"] is None]
+    ended = [exchange["sent"] for exchange in exchanges if exchange["method"] == "DELETE"]
+    connections = len(report.get("sessions", begun))
+    if len(set(begun)) != connections or not all(begun) or not all(map(UUID.fullmatch, filter(None, begun))):
+        yield f"{connections} connections are given the sessions {begun}, not a version 4 UUID each"
+    if sorted(ended) != sorted(filter(None, begun)):
+        yield f"the sessions {begun} are begun, {ended} are ended"
+    for exchange in exchanges:
+        if exchange["sent"] is not None and exchange["session"] is not None:
+            yield f"gives a session to whoever has one: {exchange}"
+        expected = {"POST": (200, 202), "GET": (405,), "DELETE": (204,)}[exchange["method"]]
+        if exchange["status"] not in expected:
+            yield f"{exchange['method']} is answered with {exchange['status']}, not {expected}: {exchange}"
 
 
 def _holds(block: Json, value: object) -> bool:
@@ -236,14 +264,14 @@ def assert_curl_initializes(endpoint: Endpoint, *, response: str = "json") -> No
 def assert_foreign_origin_refused(endpoint: Endpoint) -> None:
     """Check that a web page of another site can neither ask nor call."""
     for method in ("OPTIONS", "POST", "GET"):
-        _send(endpoint, 403, f"{method} from a foreign origin", method, {"origin": "https://evil.example"})
+        send(endpoint, 403, f"{method} from a foreign origin", method, {"origin": "https://evil.example"})
 
 
 def assert_foreign_host_refused(endpoint: Endpoint) -> None:
     """Check that a name that is not the server's leads nowhere, which is what stops DNS rebinding."""
     # Where a platform stands in front, its forwarded name is the one that counts.
     name = "x-forwarded-host" if "x-forwarded-host" in endpoint.headers else "host"
-    _send(endpoint, 403, "a foreign host", headers={name: "evil.example"})
+    send(endpoint, 403, "a foreign host", headers={name: "evil.example"})
 
 
 def assert_allowed_origin_answered(endpoint: Endpoint, origin: str = "http://localhost:5173") -> None:
@@ -253,8 +281,8 @@ def assert_allowed_origin_answered(endpoint: Endpoint, origin: str = "http://loc
         "access-control-request-method": "POST",
         "access-control-request-headers": "content-type, mcp-protocol-version",
     }
-    preflight = _send(endpoint, 204, "a preflight from an allowed origin", "OPTIONS", ask, content=None)
-    call = _send(endpoint, 200, "a call from an allowed origin", headers={"origin": origin})
+    preflight = send(endpoint, 204, "a preflight from an allowed origin", "OPTIONS", ask, content=None)
+    call = send(endpoint, 200, "a call from an allowed origin", headers={"origin": origin})
     for answer in (preflight, call):
         allowed = answer.headers.get("access-control-allow-origin")
         if allowed != origin:
@@ -271,16 +299,26 @@ def assert_allowed_origin_answered(endpoint: Endpoint, origin: str = "http://loc
 def assert_other_methods_refused(endpoint: Endpoint) -> None:
     """Check that there is no stream to open and no session to end."""
     for method in ("GET", "DELETE"):
-        answer = _send(endpoint, 405, method, method, content=None)
+        answer = send(endpoint, 405, method, method, content=None)
         if "POST" not in answer.headers.get("allow", ""):
             raise AssertionError(f"{endpoint.target}: {method}: Allow is {answer.headers.get('allow')!r}")
+
+
+def assert_stray_session_ignored(endpoint: Endpoint) -> None:
+    """Check that a left-over session changes nothing: some clients never begin again after a 404."""
+    stray = {"mcp-session-id": "left-over"}
+    for era in (LEGACY, MODERN):
+        answer = call(endpoint, era, "stray", headers=stray)
+        assert_draft(answer, ["stray", "session_id: "])
+        if "mcp-session-id" in answer.headers:
+            raise AssertionError(f"{endpoint.target}: a session was begun for {era}: {answer.headers}")
 
 
 def assert_large_body_refused(endpoint: Endpoint, limit: int = 1_048_576) -> None:
     """Check that a body of the limit passes and one byte more does not."""
     full = _filled(limit)
-    _send(endpoint, 200, f"a body of {limit} bytes", content=full)
-    _send(endpoint, 413, f"a body of {limit + 1} bytes", content=full + b" ")
+    send(endpoint, 200, f"a body of {limit} bytes", content=full)
+    send(endpoint, 413, f"a body of {limit + 1} bytes", content=full + b" ")
 
 
 def assert_large_stream_refused(endpoint: Endpoint, limit: int = 1_048_576) -> None:
@@ -289,7 +327,7 @@ def assert_large_stream_refused(endpoint: Endpoint, limit: int = 1_048_576) -> N
     for size, status in ((limit, 200), (limit + 1, 413)):
         body = full.ljust(size)
         chunks = (body[start : start + 65_536] for start in range(0, size, 65_536))
-        _send(endpoint, status, f"a chunked body of {size} bytes", content=chunks)
+        send(endpoint, status, f"a chunked body of {size} bytes", content=chunks)
 
 
 def _filled(size: int) -> bytes:
@@ -299,7 +337,7 @@ def _filled(size: int) -> bytes:
 def assert_malformed_json_refused(endpoint: Endpoint) -> None:
     """Check that what is not JSON is a parse error, as JSON-RPC words it."""
     for content in (b'{"jsonrpc":', b"", b"\xff\xfe"):
-        answer = _send(endpoint, 400, f"the body {content!r}", content=content)
+        answer = send(endpoint, 400, f"the body {content!r}", content=content)
         code = answer.json().get("error", {}).get("code")
         if code != PARSE_ERROR:
             raise AssertionError(f"{endpoint.target}: the body {content!r}: {answer.text}, not {PARSE_ERROR}")
@@ -308,23 +346,23 @@ def assert_malformed_json_refused(endpoint: Endpoint) -> None:
 def assert_other_media_types_refused(endpoint: Endpoint) -> None:
     """Check that only JSON is read: a form or plain text is what a page can send without a preflight."""
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
-        _send(endpoint, 415, f"Content-Type {kind}", headers={"content-type": kind})
+        send(endpoint, 415, f"Content-Type {kind}", headers={"content-type": kind})
 
 
 def assert_unknown_path_refused(endpoint: Endpoint) -> None:
     """Check that nothing is served beside the declared paths."""
     for method in ("GET", "POST"):
-        _send(endpoint, 404, f"{method} /no-such-path", method, path="/no-such-path")
+        send(endpoint, 404, f"{method} /no-such-path", method, path="/no-such-path")
 
 
 def assert_healthy(endpoint: Endpoint) -> None:
     """Check /healthz: it says that the process answers, whatever is missing."""
-    _send(endpoint, 200, "/healthz", "GET", path="/healthz", content=None)
+    send(endpoint, 200, "/healthz", "GET", path="/healthz", content=None)
 
 
 def assert_ready(endpoint: Endpoint, missing: Sequence[str] = ()) -> None:
     """Check /readyz: it says yes, or names each secret that is missing."""
-    answer = _send(endpoint, 503 if missing else 200, "/readyz", "GET", path="/readyz", content=None)
+    answer = send(endpoint, 503 if missing else 200, "/readyz", "GET", path="/readyz", content=None)
     named = answer.json().get("missing", [])
     if sorted(named) != sorted(missing):
         raise AssertionError(f"{endpoint.target}: /readyz names {named}, missing are {list(missing)}")
@@ -332,12 +370,14 @@ def assert_ready(endpoint: Endpoint, missing: Sequence[str] = ()) -> None:
 
 # Those that need nothing but the endpoint of a server with default settings and all its secrets. Leave out
 # `assert_large_stream_refused` behind Vercel's own dev server for Node: that cannot pass on a chunked body.
+# Under `legacy: sessions`, leave out STATELESS_CHECKS.
 HTTP_CHECKS = (
     assert_curl_initializes,
     assert_foreign_origin_refused,
     assert_foreign_host_refused,
     assert_allowed_origin_answered,
     assert_other_methods_refused,
+    assert_stray_session_ignored,
     assert_large_body_refused,
     assert_large_stream_refused,
     assert_malformed_json_refused,
@@ -347,8 +387,41 @@ HTTP_CHECKS = (
     assert_ready,
 )
 
+# What is otherwise where there are sessions to name and to end.
+STATELESS_CHECKS = (assert_other_methods_refused, assert_stray_session_ignored)
 
-def _send(  # noqa: PLR0913 - one request, each part of it optional
+
+def call(
+    endpoint: Endpoint,
+    era: str,
+    text: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **arguments: str,
+) -> httpx.Response:
+    """Add to the draft, as a client of either era does."""
+    params: Json = {"name": "add_to_draft", "arguments": {"text": text, **arguments}}
+    sent = {"mcp-protocol-version": era, **(headers or {})}
+    if era == MODERN:
+        prefix = "io.modelcontextprotocol"
+        params["_meta"] = {
+            f"{prefix}/protocolVersion": era,
+            f"{prefix}/clientInfo": {"name": "contract", "version": "1.0.0"},
+            f"{prefix}/clientCapabilities": {},
+        }
+        sent |= {"mcp-method": "tools/call", "mcp-name": params["name"]}
+    body = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+    return send(endpoint, 200, f"{era}: {text}", headers=sent, content=json.dumps(body).encode())
+
+
+def assert_draft(answer: httpx.Response, held: Sequence[str], absent: Sequence[str] = ()) -> None:
+    """Check that a draft holds some texts in this order, and none of the others."""
+    problems = list(_turn(str(answer.url), answer.json()["result"], held, absent))
+    if problems:
+        raise AssertionError("\n".join(problems))
+
+
+def send(  # noqa: PLR0913 - one request, each part of it optional
     endpoint: Endpoint,
     status: int,
     what: str,

@@ -1,7 +1,7 @@
 // What both TypeScript clients do: speak to each endpoint of the input in turn and print one report for each.
 //
 // The input, a JSON list of endpoints, comes on standard input. An endpoint is
-// {url, headers, mode, timeout_ms, scenario}; a report holds what the client saw and judges nothing.
+// {url, headers, mode, session_by, timeout_ms, scenario}; a report holds what the client saw and judges nothing.
 
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { text } from "node:stream/consumers";
 // The packages lie in the toolchain's folder, where an import from this file would not look.
 export const require = createRequire(join(process.env.TOOLCHAIN, "package.json"));
 
-/** `connect(endpoint, fetch)` resolves to a connected {client, era, version}. */
+/** `connect(endpoint, fetch)` resolves to a connected {client, transport, era, version}. */
 export async function main(connect) {
   const reports = [];
   for (const endpoint of JSON.parse(await text(process.stdin))) {
@@ -37,50 +37,75 @@ async function visit(endpoint, connect) {
 }
 
 async function play(endpoint, connect, report) {
-  const { pure, wrong, unknown, sessions } = endpoint.scenario;
   const record = async (url, init) => {
     const response = await fetch(url, init);
     report.exchanges.push({
       method: init?.method ?? "GET",
       status: response.status,
       type: response.headers.get("content-type"),
+      sent: new Headers(init?.headers).get("mcp-session-id"),
       session: response.headers.get("mcp-session-id"),
     });
     return response;
   };
+  const keep = { handle: keepByHandle, header: keepByHeader }[endpoint.session_by];
+  await keep(endpoint.scenario, () => connect(endpoint, record), report);
+}
 
-  const first = await connect(endpoint, record);
-  report.era = first.era;
-  report.version = first.version;
-  report.server = first.client.getServerVersion();
-  report.tools = await listTools(first.client);
-  report.pure = await first.client.callTool(pure);
+/** Lists, and makes the calls that need no session. */
+async function look({ client, era, version }, { pure, wrong, unknown }, report) {
+  report.era = era;
+  report.version = version;
+  report.server = client.getServerVersion();
+  report.tools = await listTools(client);
+  report.pure = await client.callTool(pure);
   report.wrong = [];
-  for (const call of wrong) report.wrong.push(await attempt(first.client, call));
-  report.unknown = await attempt(first.client, unknown);
+  for (const call of wrong) report.wrong.push(await attempt(client, call));
+  report.unknown = await attempt(client, unknown);
+}
 
-  report.sessions = sessions.calls.map(() => ({ results: [] }));
-  const rounds = sessions.calls[0].length;
+/** Keeps every session by its handle, which belongs to no connection: the last turn is over another. */
+async function keepByHandle(scenario, connect, report) {
+  const { name, calls, forged } = scenario.sessions;
+  report.sessions = calls.map(() => ({ results: [] }));
+  const rounds = calls[0].length;
   const turn = async (client, round) => {
-    for (const [index, calls] of sessions.calls.entries()) {
-      const session = report.sessions[index];
+    for (const [index, session] of report.sessions.entries()) {
       const handle = session.handle === undefined ? {} : { session_id: session.handle };
-      const result = await client.callTool({
-        name: sessions.name,
-        arguments: { ...calls[round], ...handle },
-      });
+      const result = await client.callTool({ name, arguments: { ...calls[index][round], ...handle } });
       session.results.push(result);
       session.handle ??= handleOf(result);
     }
   };
+
+  const first = await connect();
+  await look(first, scenario, report);
   for (let round = 0; round < rounds - 1; round++) await turn(first.client, round);
   await first.client.close();
 
-  // A session belongs to its handle, not to a connection.
-  const second = await connect(endpoint, record);
+  const second = await connect();
   await turn(second.client, rounds - 1);
-  report.forged = await attempt(second.client, sessions.forged);
+  report.forged = await attempt(second.client, forged);
   await second.client.close();
+}
+
+/** Keeps every session by a connection of its own, and ends it before the connection. */
+async function keepByHeader(scenario, connect, report) {
+  const { name, calls, forged } = scenario.sessions;
+  report.sessions = calls.map(() => ({ results: [] }));
+  const connections = [];
+  for (const _ of calls) connections.push(await connect());
+  await look(connections[0], scenario, report);
+  for (let round = 0; round < calls[0].length; round++) {
+    for (const [index, { client }] of connections.entries()) {
+      report.sessions[index].results.push(await client.callTool({ name, arguments: calls[index][round] }));
+    }
+  }
+  report.forged = await attempt(connections[0].client, forged);
+  for (const { client, transport } of connections) {
+    await transport.terminateSession();
+    await client.close();
+  }
 }
 
 async function listTools(client) {

@@ -9,5 +9,5 @@ await main(async ({ url, headers }, fetch) => {
   const client = new Client({ name: "contract-v1", version: "1.0.0" });
   const transport = new StreamableHTTPClientTransport(new URL(url), { fetch, requestInit: { headers } });
   await client.connect(transport);
-  return { client, era: "legacy", version: transport.protocolVersion };
+  return { client, transport, era: "legacy", version: transport.protocolVersion };
 });

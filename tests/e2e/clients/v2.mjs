@@ -10,6 +10,7 @@ await main(async ({ url, headers, mode }, fetch) => {
     { name: "contract-v2", version: "1.0.0" },
     { versionNegotiation: { mode: negotiation } },
   );
-  await client.connect(new StreamableHTTPClientTransport(new URL(url), { fetch, requestInit: { headers } }));
-  return { client, era: client.getProtocolEra(), version: client.getNegotiatedProtocolVersion() };
+  const transport = new StreamableHTTPClientTransport(new URL(url), { fetch, requestInit: { headers } });
+  await client.connect(transport);
+  return { client, transport, era: client.getProtocolEra(), version: client.getNegotiatedProtocolVersion() };
 });
