@@ -147,6 +147,8 @@ def free_port() -> int:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # Five, the default, would let the sixth connection at once wait for a second and more.
+    request_queue_size = 128
     # Clients keep connections open; they end with the process, not with the last request.
     block_on_close = False
 

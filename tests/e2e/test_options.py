@@ -13,6 +13,7 @@ import httpx
 import pytest
 from e2e import contract, servers
 from e2e.clients.run import MATRIX, run
+from e2e.handles import mint
 from toolchain import Toolchain
 
 from scaffolder.jsonrpc import Layer
@@ -236,7 +237,7 @@ def test_a_session_ends(target: str, generate: Generate) -> None:
     text = config.read_text()
     assert "sessionTtlSeconds = 1800;" in text
     config.write_text(text.replace("sessionTtlSeconds = 1800;", "sessionTtlSeconds = 2;"))
-    session = {"session_id": "00000000-0000-4000-8000-000000000000"}
+    session = {"session_id": mint("brief")}
     with serving(project, target) as endpoint, Client(endpoint.url, endpoint.headers) as client:
         assert client.call("keep", {**session, "text": "kept"}).text == "kept"
         time.sleep(1.2)

@@ -52,6 +52,11 @@ COMMENTS = ["// Ask Ada before changing these.", "// hourly", "/* EU only */"]
 SESSIONS_ID = "06779da6940b431db6e566b4846d64db"
 
 
+def notes_in_kv() -> Manifest:
+    """Return the golden manifest with its sessions in Workers KV, which needs an id in the configuration."""
+    return changed(notes(), session={"ttl_seconds": 1800, "consistency": "eventual"})
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _real_tools(toolchain: Toolchain) -> Iterator[None]:
     """Run everything with the real tools, and caches of its own."""
@@ -64,7 +69,7 @@ def new_project(toolchain: Toolchain, tmp_path: Path) -> NewProject:
     """Return what makes a project that has its packages."""
 
     def new(manifest: Manifest | None = None, name: str = "project") -> Path:
-        project = make(tmp_path / name, manifest or notes())
+        project = make(tmp_path / name, manifest or notes_in_kv())
         (project / "node_modules").symlink_to(toolchain.node_modules)
         return project
 
@@ -253,19 +258,20 @@ def assert_configured(project: Path, manifest: Manifest, name: str | None = None
     assert found == expected
     text = (project / "wrangler.jsonc").read_text()
     assert [text.count(comment) for comment in COMMENTS] == [1, 1, 1]
-    deployed = bindings(project)
-    assert deployed == {
+    objects = expected.get("durable_objects", {}).get("bindings", [])
+    assert bindings(project) == {
         "ARCHIVE": "D1 Database archive",
         "CACHE": f"KV Namespace {NAMESPACE['id']}",
         "REGION": 'Environment Variable "eu"',
         **{binding["binding"]: "KV Namespace" for binding in namespaces[:-1]},
+        **{one["name"]: f"Durable Object {one['class_name']}" for one in objects},
         **{key: f'Environment Variable "{value}"' for key, value in manifest["vars"].items()},
     }
 
 
 def test_the_users_bindings_are_deployed_after_every_regeneration(new_project: NewProject) -> None:
     """A database, a namespace, a variable, a route, a cron and comments outlive it all (frontmcp#535)."""
-    one = notes()
+    one = notes_in_kv()
     project = new_project(one)
     configure(project)
     two = changed(one, session={"ttl_seconds": 600})
@@ -284,7 +290,7 @@ def test_the_users_bindings_are_deployed_after_every_regeneration(new_project: N
 
 def test_a_worker_that_the_user_renamed_keeps_its_name(new_project: NewProject) -> None:
     """Another name would make a second worker: that both changed it is reported (frontmcp#535)."""
-    one = notes()
+    one = notes_in_kv()
     project = new_project(one)
     configure(project)
     edit(project / "wrangler.jsonc", r'"name": "notes"', '"name": "notes-production"')
@@ -339,11 +345,12 @@ def test_a_new_project_deploys_as_it_is(new_project: NewProject) -> None:
 @pytest.mark.parametrize("write_id", [provision, by_hand])
 def test_the_id_of_the_session_store_stays(write_id: Callable[[Path], None], new_project: NewProject) -> None:
     """Without it the next deploy would make another store, and every session would be lost."""
-    one = notes()
+    one = notes_in_kv()
     project = new_project(one)
     write_id(project)
     layout = (project / "wrangler.jsonc").read_text()
-    two = changed(one, session={"ttl_seconds": 600}, vars={"LOG_LEVEL": "debug"})
+    session = {"ttl_seconds": 600, "consistency": "eventual"}
+    two = changed(one, session=session, vars={"LOG_LEVEL": "debug"})
     two["tools"].append(SEARCH)
     for manifest in (two, without(two, "add_to_draft"), two, changed(two, name="memos"), one):
         assert not change(project, manifest).in_trouble
@@ -409,6 +416,8 @@ def test_nested_data_is_no_conflict(adopted: Path) -> None:
     assert (document["adopted"], document["stranger"]) == (True, None)
     assert {change["path"]: change["verb"] for change in document["changes"]} == {
         ".mcp-scaffold/manifest.jsonl": "updated",
+        "deploy/cloudflare.md": "updated",
+        "docs/state.md": "updated",
         "monitor/monitor.json": "updated",
         "src/generated/config.ts": "merged",
         "src/generated/contract.ts": "updated",
@@ -606,7 +615,7 @@ def assert_edited(project: Path) -> None:
 
 def test_ten_ordinary_edits_survive(new_project: NewProject, toolchain: Toolchain, tmp_path: Path) -> None:
     """After a change of tools, targets and TTL all are there; types, a deploy and a server are well."""
-    one = notes()
+    one = notes_in_kv()
     project = new_project(one)
     edit_in_ten_ways(project, tmp_path / "formatter")
     assert_edited(project)
@@ -627,7 +636,7 @@ def test_ten_ordinary_edits_survive(new_project: NewProject, toolchain: Toolchai
         script for script in json.loads((project / "package.json").read_text())["scripts"] if "deno" in script
     ]
     run(*toolchain.npm, "run", "check", cwd=project)
-    assert bindings(project).keys() == {"ARCHIVE", "CACHE", "REGION", "SESSIONS", "LOG_LEVEL"}
+    assert bindings(project).keys() == {"ARCHIVE", "CACHE", "REGION", "SESSION_OBJECTS", "LOG_LEVEL"}
     with serving(project, "bun") as endpoint:
         report = probe(endpoint.url, endpoint.headers)
     for era in (report.legacy, report.modern):
@@ -804,6 +813,7 @@ def test_what_is_planned_is_what_is_done(new_project: NewProject) -> None:
     assert (code, document["written"], {*document}) == (1, False, FIELDS)
     assert {change["path"]: change["verb"] for change in planned} == {
         ".mcp-scaffold/manifest.jsonl": "updated",
+        "docs/state.md": "updated",
         "src/generated/config.ts": "updated",
     }
     code, document = regenerate(project, "--diff")

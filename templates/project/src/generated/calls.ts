@@ -40,12 +40,18 @@ export async function callTool(
       ? await callWithSession(declaration, sent, resources)
       : await call(declaration, sent, resources);
   } catch (error) {
-    // What the caller got wrong is the caller's to read; the rest is ours too.
-    if (!(error instanceof InvalidCall)) {
-      console.error(`${declaration.definition.name}:`, error);
-    }
-    return failure(error instanceof Error ? error.message : String(error));
+    if (error instanceof InvalidCall) return failure(error.message);
+    return fail(declaration)(error);
   }
+}
+
+/** Makes a result of what a tool threw. What the caller got wrong is not ours to log. */
+function fail({ definition }: Declaration): (error: unknown) => CallToolResult {
+  return (error) => {
+    if (error instanceof InvalidCall) throw error;
+    console.error(`${definition.name}:`, error);
+    return failure(error instanceof Error ? error.message : String(error));
+  };
 }
 
 async function call(
@@ -85,16 +91,16 @@ async function callWithSession(
   resources: Resources,
 ): Promise<CallToolResult> {
   const { session_id: handle, ...args } = sent;
-  if (handle !== undefined && !isHandle(handle)) {
+  const { caller, openStore: open } = resources;
+  if (handle !== undefined && !isHandle(handle, caller.principal)) {
     throw new InvalidCall(
       "session_id is not a handle of this server. Omit it to start a new session.",
     );
   }
-  const { caller, openStore: open } = resources;
   const known = handle ?? caller.session;
-  const id = known ?? mintHandle();
+  const id = known ?? mintHandle(caller.principal);
   const address = await addressOf(id, caller.principal);
-  const result = await call(declaration, args, resources, (signal) =>
+  const calling = call(declaration, args, resources, (signal) =>
     openSession({
       handle: id,
       address,
@@ -104,7 +110,9 @@ async function callWithSession(
       signal,
     }),
   );
-  return known === undefined ? announce(result, id) : result;
+  if (known !== undefined) return calling;
+  // A tool that fails may have kept something first.
+  return announce(await calling.catch(fail(declaration)), id);
 }
 
 /** A tool has to be left the time to say that its store is slow. */

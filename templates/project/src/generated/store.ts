@@ -106,7 +106,8 @@ export class StoreError extends Error {
 export type OpenStore<Store extends SessionStore> = () => Promise<Store>;
 
 export interface Terms {
-  readonly kind: "read" | "write";
+  /** What may have become of it when no answer comes depends on this. */
+  readonly kind: "read" | "write" | "clear";
   readonly deadlineSeconds: number;
   /** Aborts when nobody waits for the outcome any more. */
   readonly signal: AbortSignal;
@@ -125,8 +126,9 @@ export async function withStore<Store extends SessionStore, Value>(
     return await withDeadline(
       deadlineSeconds,
       signal,
-      async () => {
+      async (aborted) => {
         store = await open();
+        aborted.throwIfAborted();
         return run(store);
       },
       () => new StoreError("slow", effectOf(kind, "slow")),
@@ -141,6 +143,7 @@ export async function withStore<Store extends SessionStore, Value>(
 /** What became of a write. Where the answer is missing, it may have arrived all the same. */
 function effectOf(kind: Terms["kind"], trouble: Trouble): string {
   if (kind === "read") return "";
+  if (kind === "clear") return "Some or all of it may have been deleted.";
   return trouble === "slow" || trouble === "unavailable"
     ? "The change may or may not have been kept."
     : "Nothing was changed.";
@@ -152,8 +155,8 @@ export function checkSize(limits: Limits, key: string, value = ""): void {
     ["a key", key, limits.keyBytes],
     ["a value", value, limits.valueBytes],
   ] as const) {
-    const size = byteLength(text, most);
-    if (size > most) {
+    if (!fits(text, most)) {
+      const size = encoder.encode(text).length;
       const detail = `${what} has ${size} bytes, the most is ${most}`;
       throw new StoreError("too-large", "Nothing was changed.", { detail });
     }
@@ -162,8 +165,8 @@ export function checkSize(limits: Limits, key: string, value = ""): void {
 
 const encoder = new TextEncoder();
 
-/** The length in UTF-8; for what fits in any case, or cannot, the number of code units will do. */
-function byteLength(text: string, most: number): number {
-  const decided = text.length > most || text.length * 3 <= most;
-  return decided ? text.length : encoder.encode(text).length;
+/** Whether a text has no more bytes in UTF-8; most often its length alone tells. */
+function fits(text: string, most: number): boolean {
+  if (text.length * 3 <= most) return true;
+  return text.length <= most && encoder.encode(text).length <= most;
 }

@@ -67,12 +67,12 @@ export function openSession({
   address,
   open,
   ttlSeconds,
-  ...limits
+  ...terms
 }: SessionOptions): StrongSession {
   const operate = <Value>(
     kind: Terms["kind"],
     run: (store: SessionStore) => Promise<Value>,
-  ) => withStore(open, { kind, ...limits }, run);
+  ) => withStore(open, { kind, ...terms }, run);
 
   const read = (name: string) =>
     operate("read", async (store) => {
@@ -95,7 +95,7 @@ export function openSession({
     },
     async set(key, value, options) {
       const name = nameOf(key);
-      const text = JSON.stringify(value);
+      const text = encode(value);
       const seconds = lifetime(options);
       await operate("write", async (store) => {
         checkSize(store.limits, name, text);
@@ -110,7 +110,7 @@ export function openSession({
       });
     },
     async clear() {
-      await operate("write", (store) => store.clear(address));
+      await operate("clear", (store) => store.clear(address));
     },
     async update<Value extends Json, Next extends Value | undefined>(
       key: string,
@@ -124,7 +124,7 @@ export function openSession({
         const entry = await read(name);
         const next = await change(decode<Value>(entry));
         if (next === undefined && entry === undefined) return next;
-        const text = next === undefined ? undefined : JSON.stringify(next);
+        const text = next === undefined ? undefined : encode(next);
         const replaced = await operate("write", async (store) => {
           checkSize(store.limits, name, text);
           const { replace } = strong(store);
@@ -141,6 +141,13 @@ export function openSession({
 // would refuse, cut off or confuse with others.
 function nameOf(key: string): string {
   return JSON.stringify(key).slice(1, -1);
+}
+
+function encode(value: Json): string {
+  // Its type does not say so: of what JSON has no word for it makes undefined.
+  const text: string | undefined = JSON.stringify(value);
+  if (text !== undefined) return text;
+  throw new TypeError(`A session holds JSON only, not ${String(value)}.`);
 }
 
 function decode<Value extends Json>(

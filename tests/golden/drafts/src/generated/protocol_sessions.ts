@@ -94,7 +94,7 @@ function createRegister(open: OpenStore<SessionStore>): Register {
 
   return {
     async begin(principal) {
-      const handle = mintHandle();
+      const handle = mintHandle(principal);
       const address = await recordOf(handle, principal);
       await operate("write", (store) =>
         store.set(address, KEY, now(), lifetime),
@@ -102,25 +102,34 @@ function createRegister(open: OpenStore<SessionStore>): Register {
       return handle;
     },
     async resume(handle, principal) {
-      if (!isHandle(handle)) return false;
+      if (!isHandle(handle, principal)) return false;
       const address = await recordOf(handle, principal);
-      const entry = await operate("read", (store) => store.get(address, KEY));
+      const read = () => operate("read", (store) => store.get(address, KEY));
+      const entry = await read();
       if (entry === undefined) return false;
-      if (Date.now() - Number(entry.value) > SLACK_SECONDS * 1000) {
-        await operate("write", async (store) => {
+      if (Date.now() - Number(entry.value) <= SLACK_SECONDS * 1000) return true;
+      try {
+        const renewed = await operate("write", async (store) => {
           // Where it can be told, a session that ends just now is not revived.
-          await (isStrong(store)
-            ? store.replace(address, KEY, entry.version, now(), lifetime)
-            : store.set(address, KEY, now(), lifetime));
+          if (isStrong(store)) {
+            return store.replace(address, KEY, entry.version, now(), lifetime);
+          }
+          await store.set(address, KEY, now(), lifetime);
+          return true;
         });
+        return renewed || (await read()) !== undefined;
+      } catch (error) {
+        // The session goes on: what cannot be renewed now may be at the next request.
+        console.error(error);
+        return true;
       }
-      return true;
     },
     async end(handle, principal) {
-      const address = await recordOf(handle, principal);
-      await operate("write", (store) => store.clear(address));
       const state = await addressOf(handle, principal);
-      await operate("write", (store) => store.clear(state));
+      const record = await recordOf(handle, principal);
+      // The record last: should the store fail, the client can end it again.
+      await operate("clear", (store) => store.clear(state));
+      await operate("clear", (store) => store.clear(record));
     },
   };
 }
@@ -139,7 +148,8 @@ function methodOf(body: unknown): unknown {
 
 /** Whether a request was answered with a result, as JSON or as the one event of a stream. */
 async function succeeded(response: Response): Promise<boolean> {
-  if (!response.ok) return false;
+  // Sent without an id it is a notification, to which there is no answer (202).
+  if (response.status !== 200) return false;
   const text = await response.clone().text();
   const json = /^data: ?(.+)$/m.exec(text)?.[1] ?? text;
   return Object(JSON.parse(json)).result !== undefined;

@@ -6,6 +6,7 @@ import {
 } from "@modelcontextprotocol/server";
 
 import { type Store, storeDeadlineSeconds, transport } from "./config.ts";
+import { withDeadline } from "./deadline.ts";
 import { missingSecrets, type ReadVariable, readEnv } from "./env.ts";
 import {
   allowOrigin,
@@ -71,10 +72,15 @@ export function createApp(
 function openOnce(open: Platform["openStore"]): OpenStore<Store> {
   let store: Promise<Store> | undefined;
   return () => {
-    store ??= (async () => {
-      if (open === undefined) throw new Error("No session store is bound.");
-      return open();
-    })().catch((error: unknown) => {
+    store ??= withDeadline(
+      storeDeadlineSeconds,
+      new AbortController().signal,
+      () => {
+        if (open === undefined) throw new Error("No session store is bound.");
+        return open();
+      },
+      (seconds) => new Error(`It was not open after ${seconds} s.`),
+    ).catch((error: unknown) => {
       store = undefined;
       throw error;
     });

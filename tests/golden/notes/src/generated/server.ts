@@ -70,8 +70,12 @@ export function createProtocol(
   // The SDK makes a server for a request, of which it hands over nothing else.
   const callers = new WeakMap<Request, Caller>();
   const handler = createMcpHandler(
-    ({ requestInfo }) =>
-      createServer((requestInfo && callers.get(requestInfo)) ?? {}),
+    ({ requestInfo }) => {
+      const caller = requestInfo && callers.get(requestInfo);
+      // To go on without would take everybody for nobody in particular.
+      if (caller === undefined) throw new Error("Whose request is this?");
+      return createServer(caller);
+    },
     {
       legacy: legacy && streams ? "stateless" : "reject",
       responseMode: transport.response,

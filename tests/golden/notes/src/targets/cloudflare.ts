@@ -9,7 +9,7 @@ import {
 } from "../generated/stores/durable_object.ts";
 
 interface Bindings {
-  readonly SESSIONS: DurableObjectNamespace<SessionObject>;
+  readonly SESSION_OBJECTS: DurableObjectNamespace<SessionObject>;
   readonly [name: string]: unknown;
 }
 
@@ -19,8 +19,8 @@ const read = (name: string) => bindings[name] as string | undefined;
 
 const fetch = createApp({
   read,
-  openStore: () => durableObject(bindings.SESSIONS),
-  missing: () => (bindings.SESSIONS ? [] : ["SESSIONS"]),
+  openStore: () => durableObject(bindings.SESSION_OBJECTS),
+  missing: () => (bindings.SESSION_OBJECTS ? [] : ["SESSION_OBJECTS"]),
   hosts: ["notes.example.com", "*.workers.dev"],
 });
 

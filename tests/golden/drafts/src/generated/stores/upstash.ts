@@ -29,18 +29,17 @@ export function upstash(
   read: ReadVariable,
   consistency: "strong" | "eventual",
 ): StrongStore {
-  const [url = "", token] = [URLS, TOKENS].map((names) =>
-    names.map(read).find(Boolean),
+  const [url = "", token = ""] = [URLS, TOKENS].map((names) =>
+    names.map(read).find(Boolean)?.trim(),
   );
-  if (!URL.canParse(url) || !token) {
-    const detail = `${missingUpstash(read).join(" and ") || URLS[0]} has no value that it can use`;
-    throw new StoreError("misconfigured", "", { detail });
-  }
+  // What fetch would refuse it would quote, and what it quotes ends in a log.
+  if (!isEndpoint(url)) throw unusable(URLS);
+  if (!/^[\x20-\x7e]+$/.test(token)) throw unusable(TOKENS);
   let sync = "";
 
   async function send(command: readonly string[]): Promise<unknown> {
-    // Sent once: a write whose answer was lost may have been done, and done
-    // again it would undo what others wrote in between.
+    // Not sent again after a failure: a write whose answer was lost may have been
+    // done, and done again it would undo what others wrote in between.
     const response = await fetch(url, {
       method: "POST",
       headers: {
@@ -52,9 +51,10 @@ export function upstash(
       signal: AbortSignal.timeout(storeDeadlineSeconds * 1000),
     });
     sync = response.headers.get(SYNC) ?? sync;
-    const { error, result } = parse(await response.text());
-    if (response.ok && error === undefined) return result;
-    throw new UpstashError(response.status, error ?? response.statusText);
+    const reply = parse(await response.text());
+    if (response.ok && "result" in reply) return reply.result;
+    const message = reply.error ?? `HTTP ${response.status} without a result`;
+    throw new UpstashError(response.status, message);
   }
 
   const store = {
@@ -67,6 +67,18 @@ export function upstash(
     ...store,
     get: (session, key) => readAnywhere(send, session, key),
   };
+}
+
+/** An address of HTTP and nothing more: Upstash's other one, for Redis clients, holds the password. */
+function isEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && username === "" && password === "";
+}
+
+function unusable(names: readonly string[]): StoreError {
+  const detail = `${names.join(" or ")} has no value that it can use`;
+  return new StoreError("misconfigured", "", { detail });
 }
 
 /** What Upstash, or a proxy on the way to it, answered instead of a result. */

@@ -6,8 +6,7 @@ import type { Entry, StrongStore, Trouble } from "../store.ts";
 import { limits } from "./limits.ts";
 
 // A row holds key and value, with some 90 bytes around them.
-const KEY_BYTES = 2048;
-const ROW_BYTES = 2 * KEY_BYTES;
+const ROW_BYTES = 2 * limits["durable-object"].keyBytes;
 
 interface Row {
   // Bytes, for V8 spends two on every character of a text that has one outside
@@ -105,7 +104,7 @@ export function durableObject(
     namespace.get(namespace.idFromName(session));
   return {
     limits: {
-      keyBytes: KEY_BYTES,
+      keyBytes: limits["durable-object"].keyBytes,
       valueBytes: limits["durable-object"].valueBytes - ROW_BYTES,
     },
     get: (session, key) => open(session).read(key),

@@ -15,7 +15,7 @@ export const limits = {
     valueBytes: 1048576,
   },
   sqlite: {
-    keyBytes: 1000000000,
+    keyBytes: 65536,
     valueBytes: 1000000000,
   },
 };

@@ -2,15 +2,16 @@
 
 import { Database, SQLiteError } from "bun:sqlite";
 
-import type { StrongStore } from "../store.ts";
+import { StoreError, type StrongStore, type Trouble } from "../store.ts";
 import { limits } from "./limits.ts";
 
-// The limit is that of a row: a value leaves as much room for the rest of it.
-const KEY_BYTES = 65_536;
-const ROW_BYTES = 2 * KEY_BYTES;
+// The limit is that of a row, in which a value stands beside its key.
+const ROW_BYTES = 2 * limits.sqlite.keyBytes;
 
-// How long the process stands still for another one's write, and how often it
-// comes back to it after having done something else.
+// How long the process stands still for others that open the file with it.
+const OPENING_MS = 2000;
+// How long it does for another one's write, and how often it comes back to it
+// after having done something else.
 const BUSY_MS = 20;
 const TRIES = 100;
 
@@ -18,23 +19,7 @@ const CLEANING_MS = 60_000;
 
 /** Sessions in a SQLite file, for any number of processes on one machine. */
 export function sqlite(path: string): StrongStore {
-  const db = new Database(path, { create: true, strict: true });
-  // In WAL mode readers do not wait for a writer. A power cut can take the last
-  // writes with it, never the file.
-  db.exec(`
-    PRAGMA busy_timeout = ${BUSY_MS};
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = NORMAL;
-    CREATE TABLE IF NOT EXISTS entries (
-      session TEXT NOT NULL,
-      key TEXT NOT NULL,
-      value TEXT NOT NULL,
-      version TEXT NOT NULL,
-      expires INTEGER NOT NULL,
-      PRIMARY KEY (session, key)
-    ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS entries_by_expiry ON entries (expires);
-  `);
+  const db = open(path);
   type Row = { value: string; version: string };
   const select = db.query<Row, [string, string, number]>(
     "SELECT value, version FROM entries WHERE session = ? AND key = ? AND expires > ?",
@@ -81,7 +66,7 @@ export function sqlite(path: string): StrongStore {
 
   return {
     limits: {
-      keyBytes: KEY_BYTES,
+      keyBytes: limits.sqlite.keyBytes,
       valueBytes: limits.sqlite.valueBytes - ROW_BYTES,
     },
 
@@ -120,16 +105,44 @@ export function sqlite(path: string): StrongStore {
       await patiently(() => removeAll.run(session));
     },
 
-    diagnose(error) {
-      const code = error instanceof SQLiteError ? (error.code ?? "") : "";
-      if (code === "SQLITE_FULL") return "quota";
-      if (code === "SQLITE_TOOBIG") return "too-large";
-      if (code.startsWith("SQLITE_BUSY")) return "throttled";
-      return /READONLY|CANTOPEN|PERM|NOTADB|CORRUPT/.test(code)
-        ? "misconfigured"
-        : "unavailable";
-    },
+    diagnose,
   };
+}
+
+function open(path: string): Database {
+  try {
+    const db = new Database(path, { create: true, strict: true });
+    // In WAL mode readers do not wait for a writer. A power cut can take the last
+    // writes with it, never the file.
+    db.exec(`
+      PRAGMA busy_timeout = ${OPENING_MS};
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = NORMAL;
+      CREATE TABLE IF NOT EXISTS entries (
+        session TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        version TEXT NOT NULL,
+        expires INTEGER NOT NULL,
+        PRIMARY KEY (session, key)
+      ) WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS entries_by_expiry ON entries (expires);
+      PRAGMA busy_timeout = ${BUSY_MS};
+    `);
+    return db;
+  } catch (cause) {
+    throw new StoreError(diagnose(cause), "Nothing was changed.", { cause });
+  }
+}
+
+function diagnose(error: unknown): Trouble {
+  const code = error instanceof SQLiteError ? (error.code ?? "") : "";
+  if (code === "SQLITE_FULL") return "quota";
+  if (code === "SQLITE_TOOBIG") return "too-large";
+  if (code.startsWith("SQLITE_BUSY")) return "throttled";
+  return /READONLY|CANTOPEN|PERM|NOTADB|CORRUPT/.test(code)
+    ? "misconfigured"
+    : "unavailable";
 }
 
 /** Runs what ends in one write, and again while another process is writing. */
