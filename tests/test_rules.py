@@ -15,6 +15,7 @@ import strategies
 import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from scaffolder.diagnostics import Diagnostic, Severity, Span, UserError, pieces, render
 from scaffolder.manifest import Loaded, load, parse
@@ -56,6 +57,82 @@ CHOICES = {
     ("Zero infrastructure management", "WebSocket with long-lived connections"): ["stream-on-edge"],
 }
 
+# Schemas of a session tool, each with the keyword that refuses the handle, if one does.
+SEALED: dict[str, Any] = {"additionalProperties": False}
+CLOSED: dict[str, Any] = {"unevaluatedProperties": False}
+NUMBER = {"type": "integer"}
+TEXT = {"type": "string"}
+FIELDS: dict[str, Any] = {"properties": {"a": {}, "b": {}}}
+HANDLED: list[tuple[dict[str, Any], str | None]] = [
+    (SEALED, None),
+    (CLOSED, None),
+    ({"additionalProperties": NUMBER}, None),
+    ({"patternProperties": {"^s": NUMBER}}, "patternProperties"),
+    ({"patternProperties": {"^s": {"type": ["string", "null"]}, "^x-": NUMBER}}, None),
+    ({"propertyNames": {"pattern": "^[a-z]+$"}}, "propertyNames"),
+    ({"propertyNames": {"pattern": "_"}}, None),
+    ({"propertyNames": {"maxLength": 9}}, "propertyNames"),
+    ({"propertyNames": {"minLength": 10, "maxLength": 10}}, None),
+    ({"propertyNames": {"enum": ["a", "b"]}}, "propertyNames"),
+    ({"propertyNames": {"enum": ["a", "session_id"]}}, None),
+    ({"propertyNames": {"const": "a"}}, "propertyNames"),
+    ({"propertyNames": {"$ref": "#/$defs/n"}, "$defs": {"n": {"maxLength": 9}}}, "propertyNames"),
+    ({"propertyNames": {"anyOf": [{"const": "a"}, {"const": "b"}]}}, "propertyNames"),
+    ({"propertyNames": {"anyOf": [{"const": "a"}, {"pattern": "_id$"}]}}, None),
+    ({"propertyNames": {"allOf": [{"maxLength": 9}, {}]}}, "propertyNames"),
+    ({**FIELDS, "maxProperties": 2}, "maxProperties"),
+    ({**FIELDS, **SEALED, "maxProperties": 3}, None),
+    ({"minProperties": 5, "maxProperties": 5}, "maxProperties"),
+    ({"maxProperties": 1}, "maxProperties"),
+    ({"maxProperties": 100}, None),
+    ({"allOf": [{}, SEALED]}, "additionalProperties"),
+    ({"anyOf": [{**FIELDS, **SEALED}, {"required": ["c"]}]}, "additionalProperties"),
+    ({"oneOf": [{"allOf": [{"oneOf": [SEALED]}]}]}, "additionalProperties"),
+    ({"allOf": [{"additionalProperties": NUMBER}]}, "additionalProperties"),
+    ({"allOf": [{"additionalProperties": {**TEXT, "maxLength": 35}}]}, "additionalProperties"),
+    ({"allOf": [{"additionalProperties": {**TEXT, "pattern": "^[A-Z]"}}]}, "additionalProperties"),
+    ({"allOf": [{"additionalProperties": {**TEXT, "pattern": "^([0-9a-f]+-?)+$"}}]}, None),
+    ({"allOf": [{"additionalProperties": {"enum": ["a", "b"]}}]}, "additionalProperties"),
+    ({"allOf": [{"additionalProperties": {"type": ["string", "null"]}}]}, None),
+    ({"allOf": [{"additionalProperties": True}]}, None),
+    ({"allOf": [CLOSED]}, "unevaluatedProperties"),
+    ({"allOf": [{**CLOSED, "allOf": [FIELDS]}]}, "unevaluatedProperties"),
+    ({"allOf": [{**CLOSED, "allOf": [{"additionalProperties": {}}]}]}, None),
+    ({"allOf": [{**CLOSED, "anyOf": [{"patternProperties": {"_id$": {}}}]}]}, None),
+    ({"allOf": [{**SEALED, "patternProperties": {"_id$": {}}}]}, None),
+    ({"allOf": [{**SEALED, "properties": {"session_id": TEXT}}]}, None),
+    ({"allOf": [{"properties": {"session_id": NUMBER}}]}, "properties"),
+    ({**FIELDS, "allOf": [{"maxProperties": 2}]}, "maxProperties"),
+    ({"if": {"required": ["a"]}, "then": {**FIELDS, **SEALED}}, "additionalProperties"),
+    ({"if": {"required": ["a"]}, "else": SEALED}, "additionalProperties"),
+    ({"if": SEALED, "then": {}}, None),
+    ({"then": SEALED, "else": SEALED}, None),
+    ({"not": SEALED}, None),
+    ({"dependentSchemas": {"a": {**FIELDS, **SEALED}}}, "additionalProperties"),
+    ({"$ref": "#/$defs/a", "$defs": {"a": SEALED}}, "additionalProperties"),
+    ({"$ref": "#a", "$defs": {"b": {"$anchor": "a", **SEALED}}}, "additionalProperties"),
+    (
+        {"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": SEALED}},
+        "additionalProperties",
+    ),
+    ({"properties": {"a": SEALED}, "$defs": {"a": SEALED}}, None),
+]
+# Schemas that lead back to themselves, or nowhere, or that no validator reads.
+SENSELESS: list[dict[str, Any]] = [
+    {"$ref": "#", **SEALED},
+    {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
+    {"propertyNames": {"$ref": "#/propertyNames"}},
+    {
+        "propertyNames": {"$ref": "#/$defs/0"},
+        "$defs": {str(n): {"$ref": f"#/$defs/{n + 1}"} for n in range(999)},
+    },
+    {"$ref": "note.json#/a"},
+    {"$ref": "#/$defs/a"},
+    {"$ref": "#/required", "required": []},
+    {"maxProperties": "1", "propertyNames": {"maxLength": True, "pattern": 1, "allOf": 1, "enum": 1}},
+    {"allOf": [{"patternProperties": {"(": False}, "properties": 1, "additionalProperties": 1}]},
+]
+
 
 def loaded(text: str) -> Loaded:
     """Return a manifest, which has to be valid."""
@@ -74,9 +151,9 @@ def judged(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Diagnostic, ...
 
 def odd_schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Put anything where a schema, a list of them or a mapping of them is meant to be."""
-    keywords = st.sampled_from(
-        ["type", "$ref", "$anchor", "required", "properties", "items", "anyOf", "not", "additionalProperties"]
-    )
+    naming = ["properties", "patternProperties", "additionalProperties", "unevaluatedProperties", "required"]
+    applying = ["items", "anyOf", "not", "if", "then", "propertyNames", "maxProperties"]
+    keywords = st.sampled_from(["type", "$ref", "$anchor", *naming, *applying])
     return st.lists(inner, max_size=3) | st.dictionaries(keywords, inner, max_size=4)
 
 
@@ -435,6 +512,43 @@ def test_every_limit_has_a_source_and_a_use() -> None:
     assert used == text["sources"].keys()
 
 
+def session_tool(key: str, schema: dict[str, Any], state: str) -> Loaded:
+    """Declare one tool, of which one of the schemas is given."""
+    tool = {"name": "a", "description": "b", "inputSchema": {"type": "object"}, "state": state}
+    tool[key] = {"type": "object", **schema}
+    return loaded(json.dumps({"name": "a", "description": "b", "targets": ["deno"], "tools": [tool]}))
+
+
+@pytest.mark.parametrize(("schema", "keyword"), HANDLED, ids=str)
+def test_a_handle_is_said_to_be_refused_where_a_validator_refuses_it(
+    schema: dict[str, Any], keyword: str | None
+) -> None:
+    """Of some value that fits without it; and of nothing else is it said, nor of a tool that has none."""
+    for key in ("inputSchema", "outputSchema"):
+        found = {
+            state: [one for one in warnings(session_tool(key, schema, state)) if one.code == "sealed-schema"]
+            for state in ("session", "none")
+        }
+        message = f"`{keyword}` refuses the `session_id` that is added to the `{key}` of `a`"
+        assert [one.message for one in found["session"]] == [message] * bool(keyword)
+        assert not found["none"]
+    handle = {"session_id": "0c7bfb30-6a4e-4b5f-9d1c-2f8e37a1d604"}
+    added = {**schema, "properties": {**schema.get("properties", {}), "session_id": TEXT}}
+    before, after = Draft202012Validator(schema), Draft202012Validator(added)
+    values: list[dict[str, Any]] = [dict.fromkeys("abcde"[:length], 1) for length in range(6)]
+    fitting = [value for value in values if before.is_valid(value)]
+    assert fitting
+    assert all(after.is_valid({**value, **handle}) for value in fitting) == (keyword is None)
+
+
+@pytest.mark.parametrize("schema", SENSELESS, ids=lambda schema: str(schema)[:60])
+def test_a_schema_that_leads_nowhere_refuses_no_handle(schema: dict[str, Any]) -> None:
+    """It is judged all the same, and only what is certain is said."""
+    for key in ("inputSchema", "outputSchema"):
+        found = warnings(session_tool(key, schema, "session"))
+        assert "sealed-schema" not in {one.code for one in found}
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(strategies.manifests())
 def test_every_valid_manifest_can_be_judged(manifest: dict[str, Any]) -> None:
@@ -457,8 +571,6 @@ def test_every_valid_manifest_can_be_judged(manifest: dict[str, Any]) -> None:
 )
 def test_a_schema_that_makes_no_sense_is_judged_all_the_same(value: object) -> None:
     """A keyword may hold anything that is JSON."""
-    schema = {"type": "object", "$defs": value if isinstance(value, dict) else {"a": {"items": value}}}
-    tool = {"name": "a", "description": "b", "inputSchema": schema}
-    text = json.dumps({"name": "a", "description": "b", "targets": ["deno"], "tools": [tool]})
-    for found in warnings(loaded(text)):
+    defined = value if isinstance(value, dict) else {"a": {"items": value}}
+    for found in warnings(session_tool("outputSchema", {"$defs": defined, "allOf": [value]}, "session")):
         assert render(found)

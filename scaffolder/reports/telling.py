@@ -45,7 +45,8 @@ def absent(changes: Sequence[Change]) -> str | None:
     more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
     named = ", ".join(paths[:MOST_NAMED]) + more
     files = "1 file was" if len(paths) == 1 else f"{len(paths)} files were"
-    return f"{files} deleted, and stays so until `regenerate --restore FILE`: {named}"
+    stays = "stays" if len(paths) == 1 else "stay"
+    return f"{files} deleted, and {stays} so until `regenerate --restore FILE`: {named}"
 
 
 def overtaken(path: str) -> str:

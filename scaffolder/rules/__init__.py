@@ -8,7 +8,7 @@ from scaffolder.manifest import Loaded
 from scaffolder.manifest.faults import Fault
 from scaffolder.manifest.findings import locate
 from scaffolder.manifest.wording import closest, code
-from scaffolder.rules import client, ignores, rename, runtime, schema, secret, setting
+from scaffolder.rules import client, handle, ignores, rename, runtime, schema, secret, setting
 from scaffolder.rules.remarks import Limit, Remark, processes
 
 
@@ -83,6 +83,7 @@ RULES = (
     Rule(schema.root_combination, schema.refused_keywords),
     Rule(schema.unknown_type),
     Rule(schema.required_without_property),
+    Rule(handle.sealed_schema),
     Rule(secret.unused_secret),
     Rule(secret.pasted_secret),
     Rule(unknown_ignore),

@@ -141,8 +141,9 @@ def session_on_eventual_store(loaded: Loaded) -> Iterator[Remark]:
     and `session.update`, which would not, is missing from its type on every target.
 
     What to do: set `session.consistency: strong`, which is the default, or choose a store that is
-    strong. Otherwise write each key once, or let a late change be harmless. If the state fits in
-    the arguments and the results of the tools, a tool without state needs no store at all.
+    strong; what `target_options.<target>.session` says goes first. Otherwise write each key once,
+    or let a late change be harmless. If the state fits in the arguments and the results of the
+    tools, a tool without state needs no store at all.
     """
     stateful = [index for index, tool in enumerate(loaded.manifest.tools) if tool.state == "session"]
     late = _late(loaded)
@@ -170,7 +171,8 @@ def protocol_session_on_eventual_store(loaded: Loaded) -> Iterator[Remark]:
     for as long.
 
     What to do: set `session.consistency: strong`, which is the default, or choose a store that is
-    strong; or choose `legacy: stateless`, with which the handles of session tools work as well.
+    strong; what `target_options.<target>.session` says goes first. Or choose `legacy: stateless`,
+    with which the handles of session tools work as well.
     """
     transport, late = loaded.manifest.transport, _late(loaded)
     if transport and transport.legacy == "sessions" and late:

@@ -1,16 +1,13 @@
 """Rules about the JSON Schemas of tools: what common clients cannot digest, and what is likely a slip."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote
+from collections.abc import Iterator
 
 from scaffolder.manifest import Loaded
-from scaffolder.manifest.findings import Place
 from scaffolder.manifest.model import HANDLE
 from scaffolder.manifest.wording import closest, code, listed
 from scaffolder.providers import facts
 from scaffolder.rules.remarks import Limit, Remark, both
+from scaffolder.rules.subschemas import SAME_MANY, Schema, everything, followed, mapping
 
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 
@@ -30,31 +27,7 @@ _ALIASES = {
     "text": "string",
 }
 
-_ONE = (
-    "additionalProperties",
-    "additionalItems",
-    "contains",
-    "propertyNames",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-)
-_SAME_ONE = ("not", "if", "then", "else")
-_SAME_MANY = ("allOf", "anyOf", "oneOf")
-_MANY = ("items", "prefixItems")
-_NAMED = ("properties", "patternProperties", "$defs", "definitions")
-_SAME_NAMED = ("dependentSchemas",)
-# What speaks of the same value as the schema around it, so that `required` may name what stands there.
-_SAME = {*_SAME_ONE, *_SAME_MANY, *_SAME_NAMED}
-_OTHER_SOURCES = ("$ref", "$dynamicRef", "patternProperties", *_SAME_MANY)
-
-
-@dataclass(frozen=True, slots=True)
-class _Schema:
-    """A schema inside of a tool's: where it stands, and whether it only adds to the one around it."""
-
-    place: Place
-    rules: Mapping[str, Any]
-    adds: bool = False
+_OTHER_SOURCES = ("$ref", "$dynamicRef", "patternProperties", *SAME_MANY)
 
 
 def outside_reference(loaded: Loaded) -> Iterator[Remark]:
@@ -85,9 +58,11 @@ def broken_reference(loaded: Loaded) -> Iterator[Remark]:
     """
     roots = _roots(loaded)
     for subject, schema, ref in _references(loaded):
-        root = next(root for place, root in roots if schema.place[: len(place)] == place)
-        if ref.startswith("#") and not _leads_somewhere(root, ref):
-            names = [f"#/{key}/{name}" for key in ("$defs", "definitions") for name in _mapping(root, key)]
+        root = next(root for root in roots if schema.place[: len(root.place)] == root.place)
+        if ref.startswith("#") and not followed(root, ref):
+            names = [
+                f"#/{key}/{name}" for key in ("$defs", "definitions") for name in mapping(root.rules, key)
+            ]
             meant = closest(ref, names)
             yield Remark(
                 (*schema.place, "$ref"),
@@ -167,7 +142,7 @@ def required_without_property(loaded: Loaded) -> Iterator[Remark]:
             continue
         if isinstance(rules.get("additionalProperties"), dict) or any(key in rules for key in _OTHER_SOURCES):
             continue
-        known = [*_mapping(rules, "properties")]
+        known = [*mapping(rules, "properties")]
         if is_root and tools[int(schema.place[1])].state == "session":
             known.append(HANDLE)
         for position, name in enumerate(required):
@@ -181,7 +156,7 @@ def required_without_property(loaded: Loaded) -> Iterator[Remark]:
                 )
 
 
-def _references(loaded: Loaded) -> Iterator[tuple[str, _Schema, str]]:
+def _references(loaded: Loaded) -> Iterator[tuple[str, Schema, str]]:
     if "$ref" in loaded.document.text:  # few manifests have any
         for subject, schema in _schemas(loaded):
             ref = schema.rules.get("$ref")
@@ -189,90 +164,17 @@ def _references(loaded: Loaded) -> Iterator[tuple[str, _Schema, str]]:
                 yield subject, schema, ref
 
 
-def _roots(loaded: Loaded) -> list[tuple[Place, Mapping[str, Any]]]:
+def _roots(loaded: Loaded) -> list[Schema]:
     return [
-        (("tools", index, key), tool[key])
+        Schema(("tools", index, key), tool[key])
         for index, tool in enumerate(loaded.raw["tools"])
         for key in ("inputSchema", "outputSchema")
         if key in tool
     ]
 
 
-def _schemas(loaded: Loaded) -> Iterator[tuple[str, _Schema]]:
-    """Walk over every schema of every tool, each once however often an alias repeats it."""
-    for place, root in _roots(loaded):
-        subject = f"the `{place[-1]}` of `{loaded.raw['tools'][place[1]]['name']}`"
-        pending, seen = [_Schema(place, root)], {id(root)}
-        for schema in pending:  # grows while it is read
-            yield subject, schema
-            for inner in _inside(schema):
-                if id(inner.rules) not in seen:
-                    seen.add(id(inner.rules))
-                    pending.append(inner)
-
-
-def _inside(schema: _Schema) -> Iterator[_Schema]:
-    for key, value in schema.rules.items():
-        walk = _WALKS.get(key)
-        if walk:
-            for steps, rules in walk(value):
-                if isinstance(rules, dict):
-                    yield _Schema((*schema.place, key, *steps), rules, key in _SAME)
-
-
-_Steps = Iterator[tuple[Place, Any]]
-
-
-def _one(value: Any) -> _Steps:
-    yield (), value
-
-
-def _many(value: Any) -> _Steps:
-    if isinstance(value, list):
-        yield from (((index,), item) for index, item in enumerate(value))
-    else:
-        yield (), value
-
-
-def _named(value: Any) -> _Steps:
-    if isinstance(value, dict):
-        yield from (((name,), item) for name, item in value.items())
-
-
-_WALKS: dict[str, Callable[[Any], _Steps]] = {
-    **dict.fromkeys((*_ONE, *_SAME_ONE), _one),
-    **dict.fromkeys((*_MANY, *_SAME_MANY), _many),
-    **dict.fromkeys((*_NAMED, *_SAME_NAMED), _named),
-}
-
-
-def _leads_somewhere(root: Mapping[str, Any], ref: str) -> bool:
-    """Follow a JSON Pointer (RFC 6901), or look for an anchor."""
-    pointer = unquote(ref[1:])
-    if pointer and not pointer.startswith("/"):
-        return any(pointer == name for name in _anchors(root))
-    found: Any = root
-    for part in pointer.split("/")[1:]:
-        step = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, list) and step.isdecimal() and int(step) < len(found):
-            found = found[int(step)]
-        elif isinstance(found, dict) and step in found:
-            found = found[step]
-        else:
-            return False
-    return True
-
-
-def _anchors(root: Mapping[str, Any]) -> Iterator[str]:
-    pending, seen = [_Schema((), root)], {id(root)}
-    for schema in pending:  # grows while it is read
-        yield from (str(schema.rules[key]) for key in ("$anchor", "$dynamicAnchor") if key in schema.rules)
-        for inner in _inside(schema):
-            if id(inner.rules) not in seen:
-                seen.add(id(inner.rules))
-                pending.append(inner)
-
-
-def _mapping(rules: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = rules.get(key)
-    return found if isinstance(found, dict) else {}
+def _schemas(loaded: Loaded) -> Iterator[tuple[str, Schema]]:
+    """Walk over every schema of every tool."""
+    for root in _roots(loaded):
+        subject = f"the `{root.place[-1]}` of `{loaded.raw['tools'][root.place[1]]['name']}`"
+        yield from ((subject, schema) for schema in everything(root))

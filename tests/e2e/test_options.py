@@ -39,6 +39,17 @@ export default (async ({ text }, { session }) => {
 }) satisfies Tool<"keep">;
 """
 
+# What a handler does that forgets to wait, for a write that works and for one that cannot.
+FORGETFUL = """
+import type { Tool } from "../generated/contract.ts";
+
+export default (async ({ text }, { session }) => {
+  const before = await session.get<string>("text");
+  session.set("text", text as string);
+  return before ?? "nothing is kept";
+}) satisfies Tool<"forget">;
+"""
+
 PAUSE = """
 import type { Tool } from "../generated/contract.ts";
 
@@ -246,3 +257,19 @@ def test_a_session_ends(target: str, generate: Generate) -> None:
         assert client.call("keep", session).text == "kept"
         time.sleep(1.2)
         assert client.call("keep", session).text == "nothing is kept"
+
+
+@pytest.mark.parametrize("target", ["deno", "bun", "vercel"])
+def test_a_forgotten_await_costs_neither_the_write_nor_the_server(target: str, generate: Generate) -> None:
+    """The answer waits for what the handler has not, and a failure that nobody handles ends no process."""
+    tool = {
+        "name": "forget",
+        "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}},
+        "state": "session",
+    }
+    project = generate({"name": "hasty", "targets": [target], "tools": [tool]}, {"forget": FORGETFUL})
+    session = {"session_id": mint("hasty")}
+    with serving(project, target) as endpoint, Client(endpoint.url, endpoint.headers) as client:
+        assert client.call("forget", {**session, "text": "kept"}).text == "nothing is kept"
+        assert client.call("forget", session).text == "kept"
+        assert client.call("forget", session).text == "kept"

@@ -61,6 +61,13 @@ export interface SessionOptions {
   readonly signal: AbortSignal;
 }
 
+/** A session while a call has it. */
+export interface OpenSession {
+  readonly session: StrongSession;
+  /** Resolves when all that was asked of the session is done, well or not. */
+  readonly settled: () => Promise<unknown>;
+}
+
 /** Opens a session. To `update` it, its store has to be a strong one. */
 export function openSession({
   handle,
@@ -68,14 +75,24 @@ export function openSession({
   open,
   ttlSeconds,
   ...terms
-}: SessionOptions): StrongSession {
+}: SessionOptions): OpenSession {
+  const asked: Promise<unknown>[] = [];
+
+  // Whoever forgets to await gets no failure to handle, and a failure that nobody
+  // handles would end the process.
+  const ask = <Value>(work: () => Promise<Value>): Promise<Value> => {
+    const done = work();
+    asked.push(done.catch(() => undefined));
+    return done;
+  };
+
   const operate = <Value>(
     kind: Terms["kind"],
     run: (store: SessionStore) => Promise<Value>,
   ) => withStore(open, { kind, ...terms }, run);
 
-  const read = (name: string) =>
-    operate("read", async (store) => {
+  const read = (name: string, kind: Terms["kind"] = "read") =>
+    operate(kind, async (store) => {
       checkSize(store.limits, name);
       return store.get(address, name);
     });
@@ -84,57 +101,58 @@ export function openSession({
     const seconds = options?.ttlSeconds ?? ttlSeconds;
     if (seconds > 0 && seconds <= ttlSeconds) return seconds;
     throw new RangeError(
-      `ttlSeconds has to be above 0 and at most the session's ${ttlSeconds}, found ${seconds}.`,
+      `ttlSeconds is ${seconds}; it has to be above 0 and at most ${ttlSeconds}, the session.ttl_seconds of mcp.yaml.`,
     );
   };
 
-  return {
+  const session: StrongSession = {
     id: handle,
-    async get<Value extends Json>(key: string) {
-      return decode<Value>(await read(nameOf(key)));
-    },
-    async set(key, value, options) {
-      const name = nameOf(key);
-      const text = encode(value);
-      const seconds = lifetime(options);
-      await operate("write", async (store) => {
-        checkSize(store.limits, name, text);
-        await store.set(address, name, text, seconds);
-      });
-    },
-    async delete(key) {
-      const name = nameOf(key);
-      await operate("write", async (store) => {
-        checkSize(store.limits, name);
-        await store.delete(address, name);
-      });
-    },
-    async clear() {
-      await operate("clear", (store) => store.clear(address));
-    },
-    async update<Value extends Json, Next extends Value | undefined>(
+    get: <Value extends Json>(key: string) =>
+      ask(async () => decode<Value>(await read(nameOf(key)))),
+    set: (key, value, options) =>
+      ask(async () => {
+        const name = nameOf(key);
+        const text = encode(value);
+        const seconds = lifetime(options);
+        await operate("write", async (store) => {
+          checkSize(store.limits, name, text);
+          await store.set(address, name, text, seconds);
+        });
+      }),
+    delete: (key) =>
+      ask(async () => {
+        const name = nameOf(key);
+        await operate("write", async (store) => {
+          checkSize(store.limits, name);
+          await store.delete(address, name);
+        });
+      }),
+    clear: () => ask(() => operate("clear", (store) => store.clear(address))),
+    update: <Value extends Json, Next extends Value | undefined>(
       key: string,
       change: (value: Value | undefined) => Next | Promise<Next>,
       options?: WriteOptions,
-    ) {
-      const name = nameOf(key);
-      const seconds = lifetime(options);
-      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        if (attempt > 0) await pause(attempt);
-        const entry = await read(name);
-        const next = await change(decode<Value>(entry));
-        if (next === undefined && entry === undefined) return next;
-        const text = next === undefined ? undefined : encode(next);
-        const replaced = await operate("write", async (store) => {
-          checkSize(store.limits, name, text);
-          const { replace } = strong(store);
-          return replace(address, name, entry?.version, text, seconds);
-        });
-        if (replaced) return next;
-      }
-      throw new StoreError("conflict", "Nothing was changed.");
-    },
+    ) =>
+      ask(async () => {
+        const name = nameOf(key);
+        const seconds = lifetime(options);
+        for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+          if (attempt > 0) await pause(attempt);
+          const entry = await read(name, "update");
+          const next = await change(decode<Value>(entry));
+          if (next === undefined && entry === undefined) return next;
+          const text = next === undefined ? undefined : encode(next);
+          const replaced = await operate("write", async (store) => {
+            checkSize(store.limits, name, text);
+            const { replace } = strong(store);
+            return replace(address, name, entry?.version, text, seconds);
+          });
+          if (replaced) return next;
+        }
+        throw new StoreError("conflict", "Nothing was changed.");
+      }),
   };
+  return { session, settled: () => Promise.all(asked) };
 }
 
 // Escaped, a key has no control characters and no lone surrogates, which stores
@@ -147,7 +165,9 @@ function encode(value: Json): string {
   // Its type does not say so: of what JSON has no word for it makes undefined.
   const text: string | undefined = JSON.stringify(value);
   if (text !== undefined) return text;
-  throw new TypeError(`A session holds JSON only, not ${String(value)}.`);
+  throw new TypeError(
+    `A session holds JSON only, not ${String(value)}. To remove a value, delete its key.`,
+  );
 }
 
 function decode<Value extends Json>(

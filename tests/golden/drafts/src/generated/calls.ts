@@ -10,7 +10,7 @@ import type { Env } from "./env.ts";
 import { handlers } from "./handlers.ts";
 import { addressOf, isHandle, mintHandle } from "./handles.ts";
 import type { Caller } from "./server.ts";
-import { openSession, type Session } from "./session.ts";
+import { type OpenSession, openSession } from "./session.ts";
 import type { OpenStore, SessionStore } from "./store.ts";
 
 /** What the server lends to a call. */
@@ -58,7 +58,7 @@ async function call(
   { definition, maxSeconds }: Declaration,
   args: Arguments,
   { env, signal }: Resources,
-  open?: (signal: AbortSignal) => Session,
+  open?: (signal: AbortSignal) => OpenSession,
 ): Promise<CallToolResult> {
   const problem = validate(definition.inputSchema, args);
   if (problem) throw new InvalidCall(`Invalid arguments: ${problem}`);
@@ -68,17 +68,20 @@ async function call(
     args: unknown,
     context: unknown,
   ) => unknown;
-  let session: Session | undefined;
+  let opened: OpenSession | undefined;
   const returned = await withDeadline(
     maxSeconds,
     signal,
-    (aborted) => {
-      session = open?.(aborted);
-      return run(args, { env, session, signal: aborted });
+    async (aborted) => {
+      opened = open?.(aborted);
+      const session = opened?.session;
+      const result = await run(args, { env, session, signal: aborted });
+      await opened?.settled();
+      return result;
     },
     (seconds) => new Error(`Stopped after ${seconds} s (max_seconds).`),
   );
-  return complete(definition, returned, session?.id);
+  return complete(definition, returned, opened?.session.id);
 }
 
 /**

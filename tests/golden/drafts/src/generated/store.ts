@@ -106,8 +106,8 @@ export class StoreError extends Error {
 export type OpenStore<Store extends SessionStore> = () => Promise<Store>;
 
 export interface Terms {
-  /** What may have become of it when no answer comes depends on this. */
-  readonly kind: "read" | "write" | "clear";
+  /** What may have become of it when no answer comes depends on this; `update` is the reading part of one. */
+  readonly kind: "read" | "update" | "write" | "clear";
   readonly deadlineSeconds: number;
   /** Aborts when nobody waits for the outcome any more. */
   readonly signal: AbortSignal;
@@ -143,6 +143,7 @@ export async function withStore<Store extends SessionStore, Value>(
 /** What became of a write. Where the answer is missing, it may have arrived all the same. */
 function effectOf(kind: Terms["kind"], trouble: Trouble): string {
   if (kind === "read") return "";
+  if (kind === "update") return "Nothing was changed.";
   if (kind === "clear") return "Some or all of it may have been deleted.";
   return trouble === "slow" || trouble === "unavailable"
     ? "The change may or may not have been kept."

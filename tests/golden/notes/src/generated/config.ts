@@ -46,5 +46,5 @@ export const handleSchema = {
   type: "string",
   format: "uuid",
   description:
-    "The session to continue. Leave it out to start a new one; the result names it.",
+    "The session to continue. Leave it out to go on with the one of this connection, or else to start one, which the result names.",
 };

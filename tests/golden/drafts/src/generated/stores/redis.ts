@@ -14,6 +14,8 @@ const CONNECT_MS = 2000;
 // What stands beside a value in a field: when it expires, and its version.
 const FIELD_BYTES = 64;
 
+const SCHEME = /^(redis|valkey)s?(\+\w+)?:\/\//;
+
 /** What the store needs and does not have. */
 export function missingRedis(read: ReadVariable): string[] {
   return read("REDIS_URL") ? [] : ["REDIS_URL"];
@@ -22,8 +24,8 @@ export function missingRedis(read: ReadVariable): string[] {
 /** Sessions in a Redis that several machines share. */
 export function redis(read: ReadVariable): StrongStore {
   const url = read("REDIS_URL");
-  if (!url) {
-    const detail = "REDIS_URL has no value";
+  if (!url || !SCHEME.test(url)) {
+    const detail = "REDIS_URL is not of the form redis://… or rediss://…";
     throw new StoreError("misconfigured", "", { detail });
   }
   let current: RedisClient | undefined;
