@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +275,41 @@ def test_a_forgotten_await_costs_neither_the_write_nor_the_server(target: str, g
         assert client.call("forget", {**session, "text": "kept"}).text == "nothing is kept"
         assert client.call("forget", session).text == "kept"
         assert client.call("forget", session).text == "kept"
+
+
+def tables(state: Path) -> list[set[str]]:
+    """Name the tables in which Durable Objects keep something, of each object that has any."""
+    found = []
+    for path in state.glob("v3/do/fleeting-SessionObject/*.sqlite"):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            if path.name == "metadata.sqlite":
+                names = {"_cf_ALARM"} if connection.execute("SELECT * FROM _cf_ALARM").fetchall() else set()
+        # The local runtime writes down the name of whatever object it was asked for.
+        if names - {"__miniflare_do_name"}:
+            found.append(names)
+    return found
+
+
+def test_a_dead_session_is_no_storage(generate: Generate, tmp_path: Path) -> None:
+    """An object deletes itself by its alarm, and to read one that was never written leaves nothing behind."""
+    tool = {
+        "name": "keep",
+        "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}},
+        "state": "session",
+    }
+    project = generate({"name": "fleeting", "targets": ["cloudflare"], "tools": [tool]}, {"keep": KEEP})
+    config = project / "src/generated/config.ts"
+    config.write_text(config.read_text().replace("sessionTtlSeconds = 1800;", "sessionTtlSeconds = 3;"))
+    with (
+        serving(project, "cloudflare", state=tmp_path) as endpoint,
+        Client(endpoint.url, endpoint.headers) as client,
+    ):
+        assert client.call("keep", {"session_id": mint("fleeting")}).text == "nothing is kept"
+        assert tables(tmp_path) == []
+        assert client.call("keep", {"session_id": mint("fleeting"), "text": "kept"}).text == "kept"
+        assert len(tables(tmp_path)) == 2
+        deadline = time.monotonic() + 30
+        while tables(tmp_path):
+            assert time.monotonic() < deadline, tables(tmp_path)
+            time.sleep(0.2)
