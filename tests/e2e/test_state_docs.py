@@ -349,7 +349,7 @@ def test_edits_of_one_version_do_not_overwrite_each_other(server: Server) -> Non
 def test_a_session_has_one_draft(server: Server) -> None:
     """Another call to create one leaves the first alone; without a session it starts another."""
     first = server.done("create_draft", title="One")
-    assert "session_id" in server.refused("create_draft", first.session, title="Two")
+    assert "start another session" in server.refused("create_draft", first.session, title="Two")
     assert server.done("create_draft", title="Two").session != first.session
     assert "is at version 1" in server.refused("publish_draft", first.session, version=2)
     assert server.done("publish_draft", first.session, version=1)
