@@ -9,19 +9,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import httpx
 import pytest
 from e2e import contract, servers
+from e2e.stores import RedisServer
 from toolchain import Toolchain
 
 from scaffolder.probe import CallReport, Client, Era
 from scaffolder.processes import Processes
 from scaffolder.redis_rest import Redis, free_port, rest_server
 from scaffolder.serving import Endpoint, serving
-from scaffolder.toolchain import find_redis
 
 pytestmark = pytest.mark.slow
 
@@ -169,37 +168,11 @@ UPSTASH = ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN")
 
 
 @dataclass(slots=True)
-class Store:
+class Store(RedisServer):
     """A Redis that a test can stop and start again, and its REST service, which stays."""
 
-    port: int
-    folder: Path
-    processes: Processes
-    url: str
-    token: str
-    process: Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start an empty Redis and wait until it answers."""
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.process = self.processes.start(
-            [str(find_redis()), *options, "--dir", str(self.folder)],
-            directory=self.folder,
-            environment={},
-            log=self.folder / "redis.log",
-        )
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                return Redis(self.port).close()
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-
-    def stop(self) -> None:
-        """Stop it."""
-        assert self.process is not None
-        self.processes.stop(self.process)
+    url: str = ""
+    token: str = ""
 
 
 @contextmanager
@@ -207,7 +180,7 @@ def redis(folder: Path) -> Iterator[Store]:
     """Run Redis behind REST."""
     port, token = free_port(), "a token of the marketplace"
     with Processes() as processes, rest_server(port, token) as url:
-        store = Store(port, folder, processes, url, token)
+        store = Store(port, folder, processes, url=url, token=token)
         store.start()
         yield store
 
