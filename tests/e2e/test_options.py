@@ -56,7 +56,8 @@ PAUSE = """
 import type { Tool } from "../generated/contract.ts";
 
 export default (async () => {
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  console.log("The call is under way.");
+  await new Promise((resolve) => setTimeout(resolve, 3000));
   return "done";
 }) satisfies Tool<"pause">;
 """
@@ -204,7 +205,9 @@ def terminate_during_a_call(endpoint: Endpoint) -> tuple[str, bool, int]:
     """Send SIGTERM during a call: its answer, whether a connection is still taken, the exit status."""
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(pause, endpoint)
-        time.sleep(0.5)
+        while "The call is under way." not in endpoint.printed():
+            assert not under_way.done()
+            time.sleep(0.02)
         os.kill(endpoint.pid, signal.SIGTERM)
         time.sleep(0.3)
         assert not under_way.done()
@@ -249,15 +252,15 @@ def test_a_session_ends(target: str, generate: Generate) -> None:
     config = project / "src/generated/config.ts"
     text = config.read_text()
     assert "sessionTtlSeconds = 1800;" in text
-    config.write_text(text.replace("sessionTtlSeconds = 1800;", "sessionTtlSeconds = 2;"))
+    config.write_text(text.replace("sessionTtlSeconds = 1800;", "sessionTtlSeconds = 4;"))
     session = {"session_id": mint("brief")}
     with serving(project, target) as endpoint, Client(endpoint.url, endpoint.headers) as client:
         assert client.call("keep", {**session, "text": "kept"}).text == "kept"
-        time.sleep(1.2)
+        time.sleep(2.4)
         assert client.call("keep", {**session, "text": "kept"}).text == "kept"
-        time.sleep(1.2)
+        time.sleep(2.4)
         assert client.call("keep", session).text == "kept"
-        time.sleep(1.2)
+        time.sleep(2.4)
         assert client.call("keep", session).text == "nothing is kept"
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -833,8 +834,11 @@ def test_a_session_outlives_its_server(fleet: Fleet) -> None:
     def restart(case: Case) -> None:
         session = sessions[case.name]
         keep_all(session, {"a": case.name, "b": VALUES["deep"]})
+        begun = Barrier(5)
         with ThreadPoolExecutor(4) as pool:
-            under_way = [pool.submit(_write_on, session) for _ in range(4)]
+            under_way = [pool.submit(_write_on, session, begun) for _ in range(4)]
+            # However busy the machine is, each has something confirmed before the end comes.
+            begun.wait(timeout=60)
             time.sleep(0.2)
             session.server.kill()
             confirmed = [future.result() for future in under_way]
@@ -858,10 +862,11 @@ def test_a_session_outlives_its_server(fleet: Fleet) -> None:
         list(pool.map(restart, CASES))
 
 
-def _write_on(session: Session) -> tuple[str, int]:
+def _write_on(session: Session, begun: Barrier) -> tuple[str, int]:
     """Count up until the server is gone; return what was confirmed last."""
     key = str(uuid.uuid4())
     session.set(key, 0)
+    begun.wait(timeout=60)
     headers = session.server.endpoint.headers
     with probe.Client(session.server.endpoint.url, headers) as client:
         for count in range(1, 100_000):
