@@ -117,6 +117,23 @@ class Packages(_Record):
     dev_dependencies: list[str] = Field(alias="devDependencies")
 
 
+class Workflow(_Record):
+    """How a workflow deploys: what its environment holds, what it installs, and the lines of its script."""
+
+    secrets: list[str]
+    variables: list[str]
+    tools: list[str]
+    run: Fact[list[str]]
+
+
+class Protection(_Record):
+    """The header that lets a monitor past a vendor's wall, and the variable that holds its value."""
+
+    header: str
+    variable: str
+    source: str
+
+
 class Serve(_Record):
     """How a built target is started, and what a request to it has to carry."""
 
@@ -155,6 +172,8 @@ class Profile(_Record):
     tool: str | None
     dev_origin: str
     scripts: dict[str, str]
+    workflow: Workflow
+    protection: Protection | None
     secrets_file: str
     ignore: list[str]
     identity: dict[str, dict[str, str]]
@@ -187,6 +206,8 @@ class Registry(_Record):
     """What a public list of servers asks of an entry."""
 
     title: str
+    address: Fact[str] = Field(alias="schema")
+    title_characters: Fact[int]
     description_characters: Fact[int]
 
 
@@ -272,7 +293,7 @@ class Bound:
 
 def _sources(value: object) -> Iterator[str]:
     """Find the source of every fact, wherever it stands."""
-    if isinstance(value, (Fact, Range, Quota)):
+    if isinstance(value, (Fact, Range, Quota, Protection)):
         yield value.source
     elif isinstance(value, BaseModel):
         for _, field in value:

@@ -9,7 +9,7 @@ from toolchain import Toolchain
 
 # The style of a generated project's .editorconfig; Markdown and YAML are for people to lay out.
 SETTINGS = {
-    "formatter": {"indentStyle": "space", "includes": ["**", "!**/*.md", "!**/*.yaml"]},
+    "formatter": {"indentStyle": "space", "includes": ["**", "!**/*.md", "!**/*.y*ml"]},
     "files": {"maxSize": 100_000_000},
 }
 

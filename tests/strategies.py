@@ -144,6 +144,8 @@ def tools(name: str, secrets: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+OUTPUTS = ["github-actions", "gatus", "prometheus", "openstatus", "checkly"]
+
 consistencies = st.sampled_from(["strong", "eventual"])
 
 
@@ -222,9 +224,12 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
                     optional={
                         "interval_seconds": st.integers(10, 86400),
                         "failures": st.integers(1, 100),
+                        "outputs": st.lists(st.sampled_from(OUTPUTS), unique=True),
+                        "bearer": st.just("MONITOR_TOKEN"),
                         "observed": st.just({"deno": {"p95_ms": 131.5, "samples": 40, "date": "2026-11-01"}}),
                     },
                 ),
+                "registry": st.fixed_dictionaries({}, optional={"name": st.just("com.example/notes")}),
             },
         )
     )

@@ -1,6 +1,7 @@
 """No text of a manifest breaks a generated file, or changes on its way into one."""
 
 import json
+import re
 import string
 import subprocess
 from pathlib import Path
@@ -10,12 +11,15 @@ import json5
 import pytest
 import yaml
 from formatting import complaints
-from strategies import TRAPS
+from monitor_rules import Answer, gatus, holds, openstatus, passes
+from strategies import OUTPUTS, TRAPS
 from toolchain import Toolchain
 
 from scaffolder.manifest.faults import validate
 from scaffolder.render import Tree, render
 from scaffolder.writing import write
+
+URL = "https://notes.example.com/mcp"
 
 # Every ASCII character by itself, in the middle and at both ends; the traps, alone and in pairs.
 SPECIAL = [chr(code) for code in range(128)] + list(
@@ -57,6 +61,9 @@ def manifest(text: str) -> dict[str, Any]:
         "description": text,
         "instructions": text,
         "targets": ["cloudflare", "deno", "vercel", "bun"],
+        "target_options": {"bun": {"url": URL}, "vercel": {"url": URL}},
+        "monitor": {"outputs": OUTPUTS, "bearer": "MONITOR_TOKEN"},
+        "registry": {"name": "com.example/notes"},
         "secrets": {"SECRET": text},
         "vars": {"VARIABLE": text},
         "tools": [
@@ -111,8 +118,40 @@ def test_configuration_holds_the_text(projects: dict[str, tuple[str, Path, Tree]
         wrangler = json5.loads(tree["wrangler.jsonc"].decode())
         assert wrangler["vars"] == {"VARIABLE": text}
         assert wrangler["secrets"] == {"required": ["SECRET"]}
-        for path in ("package.json", "vercel.json", "monitor/monitor.json"):
+        for path in ("package.json", "vercel.json", "monitor/monitor.json", "server.json"):
             assert json.loads(tree[path])
+
+
+def test_monitors_look_for_the_text(projects: dict[str, tuple[str, Path, Tree]]) -> None:
+    """Each is content with the tools as they are sent, and not when a letter of one is another."""
+    environment = {"MONITOR_TOKEN": "token"}
+    for text, _, tree in projects.values():
+        tools = json.loads(tree["monitor/tools.json"])["tools"]
+        good, bad = answer(tools), answer([{**tools[0], "description": text + "."}, *tools[1:]])
+        watched = gatus(tree["monitor/gatus.yaml"].decode(), environment)[0]
+        assert all(holds(condition, good) for condition in watched["conditions"]), text
+        assert not all(holds(condition, bad) for condition in watched["conditions"]), text
+        assert watched["headers"]["authorization"] == "Bearer token"
+        monitor = openstatus(tree["monitor/openstatus.yaml"].decode())["notes-vercel-tools"]
+        assert (passes(monitor, good), passes(monitor, bad)) == (True, False), text
+        modules = yaml.safe_load(tree["monitor/prometheus/blackbox.yml"])["modules"]
+        patterns = modules["notes-vercel-tools"]["http"]["fail_if_body_not_matches_regexp"]
+        assert all(re.search(pattern, good.body) for pattern in patterns), text
+        assert not all(re.search(pattern, bad.body) for pattern in patterns), text
+
+
+def answer(tools: list[dict[str, Any]]) -> Answer:
+    """Answer tools/list as a generated server does: the order of keys is theirs, since none is a number."""
+    meta = {"io.modelcontextprotocol/serverInfo": {"name": "notes", "version": "0.1.0", "title": "Notes"}}
+    result = {"result": {"tools": tools, "resultType": "complete", "_meta": meta}, "jsonrpc": "2.0", "id": 2}
+    return Answer(body=json.dumps(result, separators=(",", ":"), ensure_ascii=False))
+
+
+def test_workflows_hold_no_text(projects: dict[str, tuple[str, Path, Tree]]) -> None:
+    """GitHub expands expressions wherever they stand, so nothing of the manifest's is there to be one."""
+    paths = [".github/workflows/deploy.yml", ".github/workflows/probe.yml", "monitor/prometheus/alerts.yml"]
+    for path in paths:
+        assert len({tree[path] for _, _, tree in projects.values()}) == 1
 
 
 def test_snapshot_and_manifest_hold_the_text(projects: dict[str, tuple[str, Path, Tree]]) -> None:

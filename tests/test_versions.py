@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from toolchain import PACKAGE_JSON, Toolchain
+from toolchain import MONITORS, PACKAGE_JSON, Toolchain
 
 from scaffolder.providers import profiles, versions
 
@@ -16,6 +16,8 @@ def test_the_tests_run_what_is_generated() -> None:
     for pins in (versions()["packages"], versions()["toolchain"]["packages"]):
         assert {name: tested["dependencies"].get(name) for name in pins} == pins
     assert tested["overrides"] == versions()["toolchain"]["overrides"]
+    judges = json.loads(MONITORS.read_text())["dependencies"]
+    assert {name: judges.get(name) for name in versions()["monitors"]} == versions()["monitors"]
 
 
 def test_every_package_of_a_provider_is_pinned() -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PACKAGE_JSON = Path(__file__).with_name("toolchain") / "package.json"
 PYTHON_CLIENT = PACKAGE_JSON.with_name("python1.txt")
+MONITORS = PACKAGE_JSON.parent / "monitors" / "package.json"
+FOREIGN = PACKAGE_JSON.parent / "foreign" / "package.json"
 
 # Nothing that a test runs may call home, look for updates or ask a question.
 QUIET: Mapping[str, str] = {
@@ -123,8 +125,26 @@ def _find_packages(npm: tuple[str, ...]) -> Path:
     folder = _pinned("test-toolchain", PACKAGE_JSON.read_bytes())
     with _installing(folder) as partial:
         if partial:
-            _install(npm, partial)
+            _install(npm, partial, PACKAGE_JSON)
     return folder
+
+
+def monitor_packages(npm: tuple[str, ...]) -> Path:
+    """Return the `node_modules` with the tools of monitors and workflows, which only their tests wait for."""
+    folder = _pinned("test-monitors", MONITORS.read_bytes())
+    with _installing(folder) as partial:
+        if partial:
+            _install(npm, partial, MONITORS)
+    return folder / "node_modules"
+
+
+def foreign_packages(npm: tuple[str, ...]) -> Path:
+    """Return the `node_modules` with servers of others, which only the tests of the probe wait for."""
+    folder = _pinned("test-foreign", FOREIGN.read_bytes())
+    with _installing(folder) as partial:
+        if partial:
+            _install(npm, partial, FOREIGN)
+    return folder / "node_modules"
 
 
 @cache
@@ -166,13 +186,13 @@ def _installing(folder: Path) -> Iterator[Path | None]:
         partial.rename(folder)
 
 
-def _install(npm: tuple[str, ...], folder: Path) -> None:
-    shutil.copy(PACKAGE_JSON, folder)
+def _install(npm: tuple[str, ...], folder: Path, package_json: Path) -> None:
+    shutil.copy(package_json, folder)
     command = [*npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
     env = {**os.environ, **QUIET, "npm_config_cache": str(_cache() / "npm")}
     done = _run(command, env, cwd=folder, timeout=_INSTALL_SECONDS)
     if done.returncode != 0:
-        raise ToolchainError(f"npm install of {PACKAGE_JSON} failed:\n{done.stdout}{done.stderr}")
+        raise ToolchainError(f"npm install of {package_json} failed:\n{done.stdout}{done.stderr}")
 
 
 def _check_versions(node_modules: Path) -> None:

@@ -26,6 +26,7 @@ from scaffolder.manifest.names import (
     Name,
     Path,
     PropertyName,
+    RegistryName,
     ToolName,
     Url,
     Version,
@@ -198,6 +199,9 @@ class Session(_Part):
     )
 
 
+Output = Literal["github-actions", "gatus", "prometheus", "openstatus", "checkly"]
+
+
 class Monitor(_Part):
     """How the deployed server is watched."""
 
@@ -207,10 +211,35 @@ class Monitor(_Part):
     failures: Maybe[Annotated[int, Field(ge=1, le=100)]] = Field(
         default=None, description="How many failed probes in a row make an outage.", examples=[3]
     )
+    outputs: Maybe[Annotated[list[Output], *Unique]] = Field(
+        default=None,
+        description="The monitors that a configuration is generated for, beside `monitor.json`.",
+        examples=[["github-actions", "gatus"]],
+    )
+    bearer: Maybe[EnvironmentName] = Field(
+        default=None,
+        description=(
+            "The variable of the monitor's own environment that holds the bearer token it sends, "
+            "where the server or something in front of it asks for one."
+        ),
+        examples=["MONITOR_TOKEN"],
+    )
     observed: Maybe[ObservedByTarget] = Field(
         default=None,
         description="Measured cold starts, by target.",
         examples=[{_PROVIDERS[0]: {"p95_ms": 420, "samples": 50, "date": "2026-11-22"}}],
+    )
+
+
+class Registry(_Part):
+    """The entry of the server in the MCP Registry; with it `server.json` is generated."""
+
+    name: Maybe[RegistryName] = Field(
+        default=None,
+        description=(
+            "Its name there, in a namespace that is yours: `io.github.USER/NAME`, or a domain backwards."
+        ),
+        examples=["io.github.octocat/notes"],
     )
 
 
@@ -384,3 +413,4 @@ class Manifest(_Part):
         json_schema_extra={"x-unique-by": "name"},
     )
     monitor: Maybe[Monitor] = Field(default=None, examples=[{"interval_seconds": 60}])
+    registry: Maybe[Registry] = Field(default=None, examples=[{"name": "io.github.octocat/notes"}])

@@ -111,6 +111,14 @@ Path = Annotated[
         }
     ),
 ]
+RegistryName = Annotated[
+    str,
+    Field(max_length=200),
+    matching(
+        r"^[A-Za-z0-9.-]+/[A-Za-z0-9._-]+$",
+        "a namespace and a name, such as `io.github.octocat/notes`",
+    ),
+]
 Date = Annotated[
     str,
     matching(r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", "a date such as 2026-11-22"),

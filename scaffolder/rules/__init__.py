@@ -72,6 +72,7 @@ RULES = (
     Rule(setting.private_address, processes),
     Rule(runtime.options_without_target),
     Rule(runtime.path_mismatch),
+    Rule(setting.without_address),
     Rule(rename.idle_rename),
     Rule(client.missing_description),
     Rule(client.long_description, client.text_limits),

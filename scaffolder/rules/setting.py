@@ -78,6 +78,28 @@ def private_address(loaded: Loaded) -> Iterator[Remark]:
             )
 
 
+def without_address(loaded: Loaded) -> Iterator[Remark]:
+    """Warn of monitors, or of an entry in a registry, for a server that has no address yet.
+
+    Why: what is chosen under `monitor.outputs` calls the URL of each target, and an entry in the
+    MCP Registry names those that are public. As long as no target has one, nothing is generated.
+
+    What to do: once the server is deployed, set `target_options.TARGET.url`.
+    """
+    manifest = loaded.manifest
+    options = manifest.target_options or {}
+    urls = [one.url for name, one in options.items() if one.url and name in manifest.targets]
+    advice = f"set `target_options.{manifest.targets[0]}.url` once the server is deployed there"
+    if manifest.monitor and manifest.monitor.outputs and not urls:
+        yield Remark(
+            ("monitor", "outputs"), "no target has a `url` for these to watch", None, advice, key=True
+        )
+    if manifest.registry and manifest.registry.name and not any(url.startswith("https:") for url in urls):
+        yield Remark(
+            ("registry", "name"), "no target has a public `url` for the entry", None, advice, key=True
+        )
+
+
 def _private_hosts(value: str) -> Iterator[str]:
     """Find the private hosts that a setting names: in URLs, or in a list with or without ports."""
     urls = re.findall(_URL, value)
