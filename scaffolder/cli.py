@@ -14,7 +14,9 @@ import typer
 
 from scaffolder import console
 from scaffolder.diagnostics import UserError, from_system
-from scaffolder.editing import Json, adding, removing, renaming
+from scaffolder.editing import adding, removing, renaming
+from scaffolder.options import Folder, Json, tidy
+from scaffolder.watching import probe
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -117,7 +119,7 @@ def schema() -> None:
 
 @app.command()
 def verify(
-    project: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
+    project: Folder = Path(),
     *,
     target: Annotated[
         list[str] | None, typer.Option("--target", "-t", help="Only this target; may be repeated.")
@@ -147,7 +149,7 @@ def verify(
 
 @app.command("regenerate")
 def regenerate_project(
-    project: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
+    project: Folder = Path(),
     *,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 if something would change.")
@@ -184,17 +186,7 @@ def regenerate_project(
     raise typer.Exit(project_report.regenerated("regenerate", done, strict=check, diff=diff, as_json=json))
 
 
-def tidy(project: Path) -> None:
-    """Finish what an interrupted run has left, before anything of it is read."""
-    from scaffolder.fresh import PENDING  # noqa: PLC0415
-
-    if (project / PENDING).exists():
-        from scaffolder.journal import locked, recover  # noqa: PLC0415
-        from scaffolder.reports.project import recovered  # noqa: PLC0415
-
-        with locked(project):
-            if outcome := recover(project):
-                recovered(outcome)
+app.command()(probe)
 
 
 def fail(message: str, advice: Sequence[str] = ()) -> NoReturn:

@@ -9,7 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, also on failure.")]
+from scaffolder.options import Json
+
 Project = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.", show_default=True)]
 
 adding = typer.Typer(help="Add a tool or a target to the manifest, and regenerate.", no_args_is_help=True)

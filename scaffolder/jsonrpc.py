@@ -5,9 +5,12 @@ A response comes as a JSON body or as an event of a stream; both are read within
 
 import ipaddress
 import json
+import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -38,6 +41,12 @@ class Failure:
 
     layer: Layer
     message: str
+    status: int | None = None
+    """Of the HTTP response, where there was one."""
+    code: int | None = None
+    """Of the JSON-RPC error, where there was one."""
+    challenge: str | None = None
+    """What the server asks for before it answers: `WWW-Authenticate`."""
 
     def __str__(self) -> str:
         """Put the layer first, as a table or a log shows it."""
@@ -57,10 +66,17 @@ class Exchange:
 class ExchangeError(Exception):
     """An exchange that failed; `failure` is the same as a value."""
 
-    def __init__(self, layer: Layer, message: str) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        message: str,
+        status: int | None = None,
+        code: int | None = None,
+        challenge: str | None = None,
+    ) -> None:
         """Say where and what."""
         super().__init__(message)
-        self.failure = Failure(layer, message)
+        self.failure = Failure(layer, message, status, code, challenge)
 
 
 class Connection:
@@ -71,6 +87,8 @@ class Connection:
         self._url = url
         self._timeout = timeout
         self._http = open_client(url, headers, timeout)
+        # The connection that is in use, once there is one.
+        self._socket: socket.socket | None = None
 
     def close(self) -> None:
         """Close the connections."""
@@ -85,32 +103,57 @@ class Connection:
         elapsed = (time.perf_counter() - started) * 1000
         reply = _reply(kind, body, message["id"])
         error = reply.get("error") if reply else None
+        challenge = answered.get("www-authenticate")
         if isinstance(error, dict):
-            text = f"{method}: error {error.get('code')}: {quote(str(error.get('message')))}"
+            code = error.get("code")
+            text = f"{method}: error {code}: {quote(str(error.get('message')))}"
             raise ExchangeError(
-                Layer.JSON_RPC, text if status == httpx.codes.OK else f"{text} (HTTP {status})"
+                Layer.JSON_RPC,
+                text if status == httpx.codes.OK else f"{text} (HTTP {status})",
+                status,
+                code if isinstance(code, int) else None,
+                challenge,
             )
         if status != httpx.codes.OK:
-            raise ExchangeError(Layer.HTTP, f"{method}: HTTP {status}: {quote(_decode(body))}")
+            # A redirection is not followed: whoever sends credentials has to know to whom.
+            to = f" to {quote(answered['location'])}" if "location" in answered else ""
+            text = f"{method}: HTTP {status}{to}: {quote(_decode(body))}"
+            raise ExchangeError(Layer.HTTP, text, status, challenge=challenge)
         if reply is None:
             raise ExchangeError(
                 Layer.JSON_RPC,
                 f"{method}: no response with id {message['id']} in a body of type {kind or 'unknown'}: "
                 f"{quote(_decode(body))}",
+                status,
             )
         return Exchange(member(reply, "result", dict, method), elapsed, answered)
 
-    def notify(self, message: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-        """Send a notification, which has no response."""
+    def notify(
+        self, message: Mapping[str, Any], headers: Mapping[str, str], *, lenient: bool = False
+    ) -> None:
+        """Send a notification, which has no response; `lenient` takes any success for the 202 that is due."""
         status, _, body = self._post(message, headers)
-        if status != httpx.codes.ACCEPTED:
+        if status != httpx.codes.ACCEPTED and not (lenient and httpx.codes.is_success(status)):
             text = f"{message['method']}: HTTP {status} instead of 202: {quote(_decode(body))}"
-            raise ExchangeError(Layer.HTTP, text)
+            raise ExchangeError(Layer.HTTP, text, status)
 
     def end(self, headers: Mapping[str, str]) -> None:
         """Ask for what the headers name to be ended; a server that cannot, or is gone, need not."""
-        with suppress(httpx.HTTPError, httpx.InvalidURL):
-            self._http.delete(self._url, headers=headers)
+        with suppress(httpx.HTTPError, httpx.InvalidURL), self._bounded():
+            self._http.delete(self._url, headers=headers, extensions={"trace": self._trace})
+
+    def page(self) -> tuple[int, str] | None:
+        """Return the status and the body of the page at the URL, or nothing where nobody answers."""
+        deadline = time.perf_counter() + self._timeout
+        with (
+            suppress(httpx.HTTPError, httpx.InvalidURL, ExchangeError),
+            self._bounded() as cut,
+            self._http.stream("GET", self._url, extensions={"trace": self._trace}) as response,
+        ):
+            body = _read(response, "", None, deadline)
+            if not cut.finished.is_set():
+                return response.status_code, body.decode(errors="replace")
+        return None
 
     def _post(
         self, message: Mapping[str, Any], headers: Mapping[str, str]
@@ -120,10 +163,19 @@ class Connection:
         method = message["method"]
         content = json.dumps(message).encode()
         try:
-            with self._http.stream(
-                "POST", self._url, content=content, headers={**HEADERS, **headers}
-            ) as response:
+            with (
+                self._bounded() as cut,
+                self._http.stream(
+                    "POST",
+                    self._url,
+                    content=content,
+                    headers={**HEADERS, **headers},
+                    extensions={"trace": self._trace},
+                ) as response,
+            ):
                 body = _read(response, _kind(response.headers), message.get("id"), deadline)
+                if cut.finished.is_set():
+                    raise httpx.ReadTimeout("the answer was cut off")
                 return response.status_code, response.headers, body
         except (
             httpx.ConnectError,
@@ -135,7 +187,34 @@ class Connection:
         except httpx.TimeoutException as error:
             raise ExchangeError(Layer.HTTP, f"{method}: no answer in {self._timeout:g} s") from error
         except httpx.HTTPError as error:
+            if time.perf_counter() >= deadline:
+                raise ExchangeError(Layer.HTTP, f"{method}: no answer in {self._timeout:g} s") from error
             raise ExchangeError(Layer.HTTP, f"{method}: {error or type(error).__name__}") from error
+
+    @contextmanager
+    def _bounded(self) -> Iterator[threading.Timer]:
+        """Put an end to an exchange when its time is over, of which the timer knows.
+
+        httpx limits the time between two bytes, and a server may send the head of its answer one by one.
+        """
+        cut = threading.Timer(self._timeout, self._cut)
+        cut.daemon = True
+        cut.start()
+        try:
+            yield cut
+        finally:
+            cut.cancel()
+
+    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Learn from httpx which connection an exchange goes through."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._socket = info["return_value"].get_extra_info("socket")
+
+    def _cut(self) -> None:
+        """Hang up."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def member(value: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
@@ -159,13 +238,19 @@ def open_client(url: str, headers: Mapping[str, str] | None, timeout: float) -> 
         headers=headers,
         timeout=timeout,
         # A proxy of the environment reaches the world, not this machine.
-        trust_env=not _is_loopback(url),
+        trust_env=not is_loopback(url),
         # To read the certificates takes longer than a local server takes to answer.
-        verify=not url.startswith("http:"),
+        verify=not url.lower().startswith("http:") and trust(),
     )
 
 
-def _is_loopback(url: str) -> bool:
+def trust() -> ssl.SSLContext:
+    """Return whose certificates are believed: the public authorities', or those in SSL_CERT_FILE."""
+    return httpx.create_ssl_context()
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL leads to this machine."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:

@@ -4,14 +4,22 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
 import httpx
 
-from scaffolder.jsonrpc import Connection, Exchange, ExchangeError, Failure, Layer, member, open_client, quote
+from scaffolder.jsonrpc import (
+    Connection,
+    Exchange,
+    ExchangeError,
+    Failure,
+    Layer,
+    member,
+    quote,
+)
 from scaffolder.providers import versions
 
 # The newest revision of each era.
@@ -22,6 +30,8 @@ REVISION = "mcp-protocol-version"
 SESSION = "mcp-session-id"
 
 CLIENT = {"name": "mcp-scaffold", "version": "1"}
+
+METHOD_NOT_FOUND = -32601
 
 # A server that lists tools page by page without end is stopped here.
 MAX_PAGES = 1000
@@ -84,21 +94,33 @@ def probe(url: str, headers: Mapping[str, str] | None = None, timeout: float = 1
 
 def get(url: str, headers: Mapping[str, str] | None = None, timeout: float = 2.0) -> tuple[int, str] | None:
     """Return the status and the body of a page, or nothing where nobody answers."""
-    with suppress(httpx.HTTPError, httpx.InvalidURL), open_client(url, headers, timeout) as client:
-        response = client.get(url)
-        return response.status_code, response.text
+    with suppress(httpx.InvalidURL), closing(Connection(url, headers, timeout)) as connection:
+        return connection.page()
     return None
 
 
 class Client:
     """A minimal MCP client of one endpoint."""
 
-    def __init__(self, url: str, headers: Mapping[str, str] | None = None, timeout: float = 10.0) -> None:
-        """Connect to nothing yet. `timeout` is for each exchange, in seconds."""
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 10.0,
+        *,
+        lenient: bool = False,
+    ) -> None:
+        """Connect to nothing yet. `timeout` is for each exchange, in seconds.
+
+        `lenient` takes what every client takes, and not only what the protocol says.
+        """
+        self._lenient = lenient
         self._connection = Connection(url, headers, timeout)
         self._id = 0
         # What legacy requests carry: the revision, and the session if the server began one.
         self._legacy = {REVISION: LEGACY}
+        # Of the last introduction.
+        self._capabilities: Mapping[str, Any] = {}
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -121,7 +143,9 @@ class Client:
             versions, server = greet(latencies)
             tools = tuple(self._list(era, latencies))
         except ExchangeError as error:
-            failure = error.failure
+            # A server of prompts or resources alone need not know the method.
+            if error.failure.code != METHOD_NOT_FOUND or not versions or "tools" in self._capabilities:
+                failure = error.failure
         session = era is Era.LEGACY and SESSION in self._legacy
         return EraReport(era, versions, server, tools, latencies, session, failure)
 
@@ -146,10 +170,15 @@ class Client:
                 raise ExchangeError(Layer.PROTOCOL, text)
             self._legacy[SESSION] = session
         version = member(result, "protocolVersion", str, "initialize")
-        member(result, "capabilities", dict, "initialize")
+        if not re.fullmatch(r"[!-~]+", version):
+            text = f"initialize: the revision is {quote(json.dumps(version))}, which no header can carry"
+            raise ExchangeError(Layer.PROTOCOL, text)
+        # What was agreed on goes with all that follows.
+        self._legacy[REVISION] = version
+        self._capabilities = member(result, "capabilities", dict, "initialize")
         server = member(result, "serverInfo", dict, "initialize")
         initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-        self._connection.notify(initialized, {**self._legacy, REVISION: version})
+        self._connection.notify(initialized, self._legacy, lenient=self._lenient)
         return (version,), server
 
     def _end_session(self) -> None:
@@ -161,7 +190,7 @@ class Client:
         done = self._request(Era.MODERN, "server/discover", {})
         result, latencies["server/discover"] = done.result, done.latency_ms
         versions = member(result, "supportedVersions", list, "server/discover")
-        member(result, "capabilities", dict, "server/discover")
+        self._capabilities = member(result, "capabilities", dict, "server/discover")
         if MODERN not in versions:
             text = f"server/discover advertises {quote(json.dumps(versions))}, not the {MODERN} it answers in"
             raise ExchangeError(Layer.PROTOCOL, text)

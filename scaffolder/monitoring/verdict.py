@@ -1,0 +1,276 @@
+"""Judge what an endpoint did by what is expected of it: one state, and the reason in a sentence."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http import HTTPStatus
+
+from scaffolder import jsonrpc
+from scaffolder.jsonrpc import Failure
+from scaffolder.monitoring.drift import Drift, drift
+from scaffolder.monitoring.examination import Examination
+from scaffolder.monitoring.expectation import Expectation
+from scaffolder.monitoring.layers import Layer, LayerResult, printable
+from scaffolder.probe import Era, EraReport
+
+# Who renews certificates does so while a third of their time is left.
+REMAINDER = 0.1
+
+DAY = 86_400
+
+
+class State(StrEnum):
+    """What a client would say of a server; the gravest first."""
+
+    DOWN = "down"
+    """It cannot be used."""
+    WALLED = "auth-walled"
+    """It asks for credentials, and what is behind them is not known."""
+    DRIFTED = "drifted"
+    """It answers, and is not what was deployed."""
+    DEGRADED = "degraded"
+    """It is what was deployed, and slow or not whole."""
+    HEALTHY = "healthy"
+
+
+GRAVITY = list(State)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as expected."""
+
+    state: State
+    layer: Layer
+    sentence: str
+    """Without a full stop."""
+    era: Era | None = None
+    """Where it concerns one alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to think of an endpoint."""
+
+    state: State
+    reason: str
+    """The gravest finding, or what makes the server healthy; a sentence without a full stop."""
+    exit_status: int
+    """0, or 1 if somebody has to look after it."""
+    findings: tuple[Finding, ...] = ()
+    """All of them, the gravest first."""
+    drift: Drift = field(default_factory=Drift)
+    """How the tools differ, where it is known which were expected."""
+
+
+def judge(examination: Examination, expectation: Expectation) -> Verdict:
+    """Judge an examination."""
+    found = sorted(_findings(examination, expectation), key=lambda finding: GRAVITY.index(finding.state))
+    if not found:
+        return Verdict(State.HEALTHY, _healthy(examination), 0)
+    first = found[0]
+    difference = _drift(examination, expectation)
+    # Where a wall is expected, and nothing was brought that would open it, it is all that can be seen.
+    as_expected = (
+        first.state is State.WALLED
+        and expectation.auth
+        and not examination.authenticated
+        and all(finding.state is State.WALLED for finding in found)
+    )
+    reason = printable(first.sentence)
+    return Verdict(first.state, reason, 0 if as_expected else 1, tuple(found), difference)
+
+
+def _findings(examination: Examination, expectation: Expectation) -> Iterator[Finding]:
+    unreached = next((layer for layer in examination.layers if layer.layer in GROUND and not layer.ok), None)
+    if unreached is not None:
+        yield Finding(State.DOWN, unreached.layer, f"{NAMES[unreached.layer]}: {unreached.detail}")
+        return
+    yield from _certificate(examination)
+    yield from _protocol(examination, expectation)
+    yield from _auth(examination, expectation)
+    yield from _identity(examination, expectation)
+    yield from _hashes(examination, expectation)
+    yield from _parts(examination)
+    yield from _latency(examination, expectation)
+
+
+GROUND = (Layer.DNS, Layer.TCP, Layer.TLS)
+
+NAMES = {Layer.DNS: "the name does not resolve", Layer.TCP: "no connection", Layer.TLS: "no encryption"}
+
+
+def _certificate(examination: Examination) -> Iterator[Finding]:
+    shown = examination.certificate
+    if "expires" not in shown:
+        return
+    left = shown["expires"] - examination.at
+    if left < (shown["expires"] - shown["starts"]) * REMAINDER:
+        day = time.strftime("%Y-%m-%d", time.gmtime(shown["expires"]))
+        days = f"{left / DAY:.1f} days" if left < 10 * DAY else f"{left / DAY:.0f} days"
+        text = f"the certificate expires on {day}, in {days}, and nobody has renewed it"
+        yield Finding(State.DEGRADED, Layer.TLS, text)
+
+
+def _protocol(examination: Examination, expectation: Expectation) -> Iterator[Finding]:
+    """Judge the eras: whether a client of each is served as it should be."""
+    failures = {
+        era: report.failure for era, report in examination.reports.items() if report.failure is not None
+    }
+    works = len(failures) < len(examination.reports)
+    wanted = {era: failure for era, failure in failures.items() if era in expectation.eras}
+    if not works:
+        # The one that came furthest says most; modern goes first where they are equal.
+        era, failure = max(
+            (wanted or failures).items(), key=lambda item: list(jsonrpc.Layer).index(item[1].layer)
+        )
+        walled = next((each for each in failures.values() if _is_wall(each)), None)
+        if walled is not None:
+            yield Finding(State.WALLED, Layer.AUTH, _wall(walled, examination))
+        else:
+            yield Finding(State.DOWN, LAYERS[failure.layer], f"it does not answer as MCP: {failure.message}")
+        return
+    for era, failure in wanted.items():
+        if _refuses(failure):
+            text = f"it does not speak the {era} era of the protocol: {failure.message}"
+            yield Finding(State.DRIFTED, Layer.PROTOCOL, text, era)
+        else:
+            text = f"it fails clients of the {era} era of the protocol: {failure.message}"
+            yield Finding(State.DOWN, LAYERS[failure.layer], text, era)
+    for era, report in examination.reports.items():
+        if expectation.eras and era not in expectation.eras and report.failure is None:
+            text = f"it speaks the {era} era of the protocol, which it should refuse"
+            yield Finding(State.DRIFTED, Layer.PROTOCOL, text, era)
+    for report in _working(examination, expectation):
+        if expectation.revisions and not set(report.protocol_versions) & set(expectation.revisions):
+            spoken = ", ".join(report.protocol_versions)
+            text = f"it speaks revision {spoken} of the protocol, which is not expected of it"
+            yield Finding(State.DRIFTED, Layer.PROTOCOL, text, report.era)
+
+
+LAYERS = {
+    jsonrpc.Layer.CONNECT: Layer.HTTP,
+    jsonrpc.Layer.HTTP: Layer.HTTP,
+    jsonrpc.Layer.JSON_RPC: Layer.JSON_RPC,
+    jsonrpc.Layer.PROTOCOL: Layer.PROTOCOL,
+}
+
+
+def _is_wall(failure: Failure) -> bool:
+    """Tell whether credentials are asked for. A 403 in JSON-RPC is the server's own judgement."""
+    return failure.status == HTTPStatus.UNAUTHORIZED or (
+        failure.status == HTTPStatus.FORBIDDEN and failure.layer is jsonrpc.Layer.HTTP
+    )
+
+
+def _wall(failure: Failure, examination: Examination) -> str:
+    challenge = f", challenge: {failure.challenge}" if failure.challenge else ", without a challenge"
+    if failure.status == HTTPStatus.FORBIDDEN:
+        return f"it lets nobody in (HTTP 403{challenge})"
+    if examination.authenticated:
+        return f"it refuses the credentials of the probe (HTTP 401{challenge})"
+    return f"it asks for credentials, and the probe has none (HTTP 401{challenge})"
+
+
+def _refuses(failure: Failure) -> bool:
+    """Tell a server that does not know an era from one that fails at it."""
+    if failure.status is not None and failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return False
+    return failure.layer is not jsonrpc.Layer.CONNECT and not (
+        failure.layer is jsonrpc.Layer.HTTP and failure.status is None
+    )
+
+
+def _auth(examination: Examination, expectation: Expectation) -> Iterator[Finding]:
+    if not expectation.auth or examination.unauthenticated is None:
+        return
+    failure = examination.unauthenticated.failure
+    if failure is None:
+        yield Finding(State.DRIFTED, Layer.AUTH, "it lets in whoever asks, without any credentials")
+    elif failure.status == HTTPStatus.UNAUTHORIZED and failure.challenge is None:
+        text = "its 401 has no challenge (WWW-Authenticate), so no client can find out how to log in"
+        yield Finding(State.DRIFTED, Layer.AUTH, text)
+    elif failure.status != HTTPStatus.UNAUTHORIZED and examination.main is not None:
+        text = f"whoever has no credentials does not get a 401: {failure.message}"
+        yield Finding(State.DRIFTED, Layer.AUTH, text)
+
+
+def _working(examination: Examination, expectation: Expectation) -> Iterator[EraReport]:
+    """Give the eras that were served and expected."""
+    for report in examination.reports.values():
+        if report.failure is None and (not expectation.eras or report.era in expectation.eras):
+            yield report
+
+
+def _identity(examination: Examination, expectation: Expectation) -> Iterator[Finding]:
+    """Judge who it is that answers: another deployment may be at the address."""
+    for report in _working(examination, expectation):
+        for key, expected in (("name", expectation.server), ("version", expectation.version)):
+            said = report.server.get(key)
+            if expected is not None and said is not None and said != expected:
+                what = "calls itself" if key == "name" else "says that its version is"
+                text = f"another server answers at this address: it {what} {said} instead of {expected}"
+                yield Finding(State.DRIFTED, Layer.PROTOCOL, text, report.era)
+                return
+
+
+def _hashes(examination: Examination, expectation: Expectation) -> Iterator[Finding]:
+    if expectation.tools_hash is None and expectation.definitions_hash is None:
+        return
+    for report in _working(examination, expectation):
+        hashes = examination.hashes.get(report.era)
+        if hashes is None:
+            yield Finding(State.DRIFTED, Layer.HASHES, "its tools have no canonical form, so no hash")
+            return
+        pairs = (
+            (hashes.tools, expectation.tools_hash, "the contract of its tools"),
+            (hashes.definitions, expectation.definitions_hash, "what a model reads of its tools"),
+        )
+        for found, expected, what in pairs:
+            if expected is not None and found != expected:
+                difference = _drift(examination, expectation)
+                how = difference.sentence() if difference else f"the hash is {found} instead of {expected}"
+                yield Finding(State.DRIFTED, Layer.HASHES, f"{what} has changed: {how}", report.era)
+                return
+
+
+def _drift(examination: Examination, expectation: Expectation) -> Drift:
+    """Compare with the tools that were expected, in the first era that has others."""
+    if expectation.tools is not None:
+        for report in _working(examination, expectation):
+            if difference := drift(expectation.tools, report.tools):
+                return difference
+    return Drift()
+
+
+def _parts(examination: Examination) -> Iterator[Finding]:
+    """Judge what the server needs, and the call."""
+    for layer, text in ((Layer.READINESS, "is not ready"), (Layer.CALL, "a call fails")):
+        found = _layer(examination, layer)
+        if found is not None and not found.ok:
+            yield Finding(State.DEGRADED, layer, f"it answers and {text}: {found.detail}")
+
+
+def _layer(examination: Examination, layer: Layer) -> LayerResult | None:
+    return next((result for result in examination.layers if result.layer is layer), None)
+
+
+def _latency(examination: Examination, expectation: Expectation) -> Iterator[Finding]:
+    ms = examination.latency_ms
+    if ms is None:
+        return
+    if ms > expectation.down_ms:
+        text = f"it took {ms:.0f} ms to answer, and is down above {expectation.down_ms} ms"
+        yield Finding(State.DOWN, Layer.LATENCY, text)
+    elif expectation.timeout_ms is not None and ms > expectation.timeout_ms:
+        text = f"it took {ms:.0f} ms to answer, and is slow above {expectation.timeout_ms} ms"
+        yield Finding(State.DEGRADED, Layer.LATENCY, text)
+
+
+def _healthy(examination: Examination) -> str:
+    main = examination.main
+    if main is None or examination.latency_ms is None:
+        return "it answers"
+    number = len(main.tools)
+    return f"it answers with {number} tool{'s' * (number != 1)}, in {examination.latency_ms:.0f} ms at most"

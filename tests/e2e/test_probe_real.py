@@ -1,0 +1,316 @@
+"""The probe tells the truth about servers on their real runtimes: ours, wrong ones, and those of others."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e import servers
+from toolchain import Toolchain, foreign_packages, python_client
+
+from scaffolder.monitoring.expectation import Expectation, of_monitor, of_url
+from scaffolder.monitoring.layers import Layer
+from scaffolder.monitoring.probing import Probed, probe, probe_all
+from scaffolder.monitoring.verdict import State
+from scaffolder.probe import Era, get
+from scaffolder.redis_rest import free_port
+from scaffolder.render import render
+from scaffolder.serving import Endpoint, serving
+
+pytestmark = pytest.mark.slow
+
+TARGETS = list(servers.TARGETS)
+
+PRODUCTION = servers.notes(["cloudflare", "deno", "vercel", "bun"], version="1.0.0")
+
+[LOOKUP, *OTHERS] = servers.TOOLS
+RETYPED = {
+    **LOOKUP,
+    "inputSchema": {"type": "object", "properties": {"id": {"type": "number"}}, "required": ["id"]},
+}
+
+# A handler that needs the secret.
+HANDLERS = {
+    "lookup_user": """import type { Tool } from "../generated/contract.ts";
+
+export default (({ id }, { env }) => {
+  return `User ${id}, by a token of ${env.USERS_API_TOKEN.length}`;
+}) satisfies Tool<"lookup_user">;
+"""
+}
+CALL = ("lookup_user", {"id": "1"})
+
+# What is at production's address, instead of production.
+WRONG: Mapping[str, Mapping[str, Any]] = {
+    "changed": {"tools": [RETYPED, *OTHERS]},
+    "staging": {"name": "notes-staging"},
+}
+
+# Where the store of a target that has none of its own is, by either name.
+STORE = ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "KV_REST_API_URL", "KV_REST_API_TOKEN")
+
+
+def expectation(endpoint: Endpoint, folder: Path) -> Expectation:
+    """Expect production at an endpoint: what its monitor.json says, however slow this machine is."""
+    tree = render(PRODUCTION)
+    document = json.loads(tree["monitor/monitor.json"])
+    document["targets"][endpoint.target] |= {"url": endpoint.url, "timeout_ms": 30_000, "down_ms": 60_000}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "monitor.json").write_text(json.dumps(document))
+    (folder / "tools.json").write_bytes(tree["monitor/tools.json"])
+    [found] = of_monitor(folder / "monitor.json", [endpoint.target])
+    return replace(found, headers=endpoint.headers)
+
+
+def probed(
+    endpoints: Mapping[str, Endpoint], folder: Path, call: tuple[str, Mapping[str, Any]] | None = None
+) -> dict[str, Probed]:
+    """Probe all runtimes, one at a time, and make sure that each says that it is alive."""
+    for endpoint in endpoints.values():
+        alive = get(f"{endpoint.origin}/healthz", endpoint.headers, timeout=30)
+        assert alive is not None
+        assert alive[0] == HTTPStatus.OK
+    wanted = [
+        replace(expectation(endpoint, folder / name), call=call) for name, endpoint in endpoints.items()
+    ]
+    return dict(zip(endpoints, probe_all(wanted, jobs=1), strict=True))
+
+
+@pytest.fixture(scope="module")
+def projects(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """Make the projects of production, for all five runtimes."""
+    with servers.using(toolchain):
+        yield servers.generate_pair(tmp_path_factory.mktemp("production"), PRODUCTION, toolchain, HANDLERS)
+
+
+@pytest.fixture(scope="module")
+def production(
+    projects: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[dict[str, Endpoint], dict[str, Probed]]]:
+    """Serve production on all five runtimes, and probe it."""
+    with servers.serving_all(projects) as endpoints:
+        yield endpoints, probed(endpoints, tmp_path_factory.mktemp("expected"), CALL)
+
+
+@pytest.fixture(scope="module")
+def unready(projects: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Probed]:
+    """Probe production where its secret is missing, and where nothing leads to the store."""
+    environment = {"USERS_API_TOKEN": "", **dict.fromkeys(STORE, "")}
+    with servers.serving_all(projects, dict.fromkeys(TARGETS, environment)) as endpoints:
+        return probed(endpoints, tmp_path_factory.mktemp("expected"), CALL)
+
+
+@pytest.fixture(scope="module", params=list(WRONG))
+def wrong(
+    request: pytest.FixtureRequest, toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, dict[str, Probed]]]:
+    """Probe what is at production's address instead of it."""
+    manifest = {**PRODUCTION, **WRONG[request.param]}
+    with servers.using(toolchain):
+        folders = servers.generate_pair(tmp_path_factory.mktemp(request.param), manifest, toolchain)
+        with servers.serving_all(folders) as endpoints:
+            yield request.param, probed(endpoints, tmp_path_factory.mktemp("expected"))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_production_is_healthy(name: str, production: tuple[dict[str, Endpoint], dict[str, Probed]]) -> None:
+    """Every layer is passed, in both eras, and the hashes are those of the manifest."""
+    one = production[1][name]
+    assert (one.verdict.state, one.verdict.exit_status) == (State.HEALTHY, 0), one.verdict.reason
+    assert all(layer.ok for layer in one.examination.layers)
+    assert one.examination.hashes.keys() == set(Era)
+    for hashes in one.examination.hashes.values():
+        assert hashes.tools == one.expectation.tools_hash
+        assert hashes.definitions == one.expectation.definitions_hash
+
+
+def test_one_manifest_has_one_hash(production: tuple[dict[str, Endpoint], dict[str, Probed]]) -> None:
+    """Whatever the runtime and the era, what is listed hashes alike."""
+    found = {hashes for one in production[1].values() for hashes in one.examination.hashes.values()}
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_tool_that_changed_and_staging_at_productions_address(
+    name: str, wrong: tuple[str, dict[str, Probed]]
+) -> None:
+    """A deploy that answers HTTP 200 everywhere is drifted, and it is said how."""
+    what, probes = wrong
+    one = probes[name]
+    assert (one.verdict.state, one.verdict.exit_status) == (State.DRIFTED, 1)
+    reasons = {
+        "changed": (
+            "the contract of its tools has changed: the tool `lookup_user` has changed: "
+            '$.inputSchema.properties.id.type was "string" and is "number"'
+        ),
+        "staging": ("another server answers at this address: it calls itself notes-staging instead of notes"),
+    }
+    assert one.verdict.reason == reasons[what]
+    assert {layer.ok for layer in one.examination.layers} == {True}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_what_is_missing_in_one_place(name: str, unready: dict[str, Probed]) -> None:
+    """The server says that it is alive and lists its tools; the probe names what it lacks."""
+    one = unready[name]
+    assert (one.verdict.state, one.verdict.exit_status) == (State.DEGRADED, 1)
+    assert one.verdict.findings[0].layer is Layer.READINESS
+    assert one.verdict.reason.startswith("it answers and is not ready: USERS_API_TOKEN")
+    called = next(layer for layer in one.examination.layers if layer.layer is Layer.CALL)
+    assert (called.ok, called.detail) == (
+        False,
+        "`lookup_user` answers with an error: The secret USERS_API_TOKEN is not set.",
+    )
+    # Only there is the store somewhere else.
+    lacks_store = servers.TARGETS[name][0] == "vercel"
+    assert ("UPSTASH_REDIS_REST_URL or KV_REST_API_URL" in one.verdict.reason) == lacks_store
+
+
+@pytest.mark.parametrize("legacy", ["sessions", "reject"])
+def test_how_clients_of_2025_are_served(legacy: str, toolchain: Toolchain, tmp_path: Path) -> None:
+    """A server that refuses them, or begins a session for each, is as healthy as its manifest says."""
+    url = f"http://127.0.0.1:{free_port()}/mcp"
+    manifest = {
+        **PRODUCTION,
+        "targets": ["bun"],
+        "transport": {"legacy": legacy},
+        "target_options": {"bun": {"url": url}},
+    }
+    with servers.using(toolchain):
+        folder = servers.generate(tmp_path / "notes", manifest, toolchain, HANDLERS)
+        with serving(folder, "bun") as endpoint:
+            [expected] = of_monitor(folder / "monitor/monitor.json")
+            expected = replace(expected, timeout_ms=30_000, down_ms=60_000)
+            one = probe(replace(expected, url=endpoint.url, headers=endpoint.headers))
+            strict = probe(replace(one.expectation, eras=(Era.MODERN, Era.LEGACY)))
+    assert one.verdict.state is State.HEALTHY, one.verdict.reason
+    assert one.examination.reports[Era.LEGACY].session == (legacy == "sessions")
+    assert (Era.LEGACY in one.expectation.eras) == (legacy == "sessions")
+    assert strict.verdict.state is (State.HEALTHY if legacy == "sessions" else State.DRIFTED)
+
+
+def test_the_command_on_a_real_runtime(
+    production: tuple[dict[str, Endpoint], dict[str, Probed]], tmp_path: Path
+) -> None:
+    """The whole program, with the call of a tool: it exits 0, and 1 once the server is gone."""
+    endpoint = production[0]["bun"]
+    expectation(endpoint, tmp_path)
+    command = [
+        sys.executable,
+        "-m",
+        "scaffolder",
+        "probe",
+        "--monitor",
+        "monitor.json",
+        "-t",
+        "bun",
+        "--json",
+    ]
+    call = ["--call", 'lookup_user={"id": "1"}']
+
+    def run(*words: str) -> tuple[int, Any]:
+        done = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, json.loads(done.stdout)["targets"][0]
+
+    code, one = run(*call)
+    assert (code, one["state"]) == (0, "healthy"), one["reason"]
+    assert {layer["layer"]: layer["ok"] for layer in one["layers"]}["call"]
+    document = json.loads((tmp_path / "monitor.json").read_text())
+    document["targets"]["bun"]["url"] = f"http://127.0.0.1:{free_port()}/mcp"
+    (tmp_path / "monitor.json").write_text(json.dumps(document))
+    code, one = run()
+    assert (code, one["state"], one["findings"][0]["layer"]) == (1, "down", "tcp")
+
+
+@contextmanager
+def foreign(
+    command: list[str], folder: Path, environment: Mapping[str, str], path: str = "/mcp"
+) -> Iterator[str]:
+    """Run a server of somebody else, wait until it listens, and stop it at the end."""
+    port = free_port()
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**environment, "PORT": str(port)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while get(f"http://127.0.0.1:{port}/") is None:
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}{path}"
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+HERE = Path(__file__).parent / "foreign"
+
+# What is known of each: the eras that it speaks, what it calls itself, and some of its tools.
+BOTH = {Era.MODERN, Era.LEGACY}
+NODE_SERVERS = {
+    "server-everything": (
+        ["node_modules/@modelcontextprotocol/server-everything/dist/index.js", "streamableHttp"],
+        {Era.LEGACY},
+        "mcp-servers/everything",
+        {"echo", "get-sum"},
+    ),
+    "mcp-handler": (["handler.mjs"], BOTH, "mcp-typescript server on vercel", {"roll_dice"}),
+    "mcp-use": (["use.mjs"], BOTH, "weather", {"get_weather"}),
+}
+
+
+def assert_truthful(url: str, eras: set[Era], name: str, tools: set[str]) -> None:
+    """Check what the probe says of a server of which nothing is expected."""
+    one = probe(replace(of_url(url), down_ms=60_000))
+    assert (one.verdict.state, one.verdict.exit_status) == (State.HEALTHY, 0), one.verdict.reason
+    assert one.examination.hashes.keys() == eras
+    main = one.examination.main
+    assert main is not None
+    assert main.server["name"] == name
+    assert tools <= {tool["name"] for tool in main.tools}
+    # What it is now is what is expected of it from now on.
+    hashes = one.examination.hashes[main.era]
+    known = replace(one.expectation, tools=main.tools, tools_hash=hashes.tools, eras=tuple(eras))
+    assert probe(known).verdict.state is State.HEALTHY
+    assert probe(replace(known, tools_hash="sha256:other")).verdict.state is State.DRIFTED
+    other = Era.LEGACY if eras == {Era.MODERN} else Era.MODERN
+    wanted = probe(replace(known, eras=(other,))).verdict.state
+    assert wanted is State.DRIFTED
+    elsewhere = probe(replace(one.expectation, url=url.replace("/mcp", "/nothing-here"))).verdict
+    assert elsewhere.state is State.DOWN or name == "mcp-typescript server on vercel"
+
+
+@pytest.mark.parametrize("server", list(NODE_SERVERS))
+def test_servers_of_others(server: str, toolchain: Toolchain, tmp_path: Path) -> None:
+    """Each gets a truthful verdict, in the eras that it speaks."""
+    words, eras, name, tools = NODE_SERVERS[server]
+    for script in HERE.glob("*.mjs"):
+        (tmp_path / script.name).write_bytes(script.read_bytes())
+    (tmp_path / "node_modules").symlink_to(foreign_packages(toolchain.npm))
+    command = [str(toolchain.node), "--import", "./loopback.mjs", *words]
+    with foreign(command, tmp_path, toolchain.env) as url:
+        assert_truthful(url, eras, name, tools)
+
+
+@pytest.mark.parametrize("release", [1, 2])
+def test_servers_of_the_python_sdk(release: int, tmp_path: Path) -> None:
+    """Release 1, whose servers are called FastMCP, speaks the legacy era; release 2 speaks both."""
+    environment = {**os.environ, **({"PYTHONPATH": str(python_client())} if release == 1 else {})}
+    command = [sys.executable, str(HERE / "python_server.py")]
+    with foreign(command, tmp_path, environment) as url:
+        assert_truthful(url, {Era.LEGACY} if release == 1 else BOTH, "sums", {"add"})
