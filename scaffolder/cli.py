@@ -16,7 +16,7 @@ from scaffolder import console
 from scaffolder.diagnostics import UserError, from_system
 from scaffolder.editing import adding, removing, renaming
 from scaffolder.options import Folder, Json, tidy
-from scaffolder.watching import probe
+from scaffolder.watching import calibrate, monitor, probe
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -186,7 +186,8 @@ def regenerate_project(
     raise typer.Exit(project_report.regenerated("regenerate", done, strict=check, diff=diff, as_json=json))
 
 
-app.command()(probe)
+for command in (probe, monitor, calibrate):
+    app.command()(command)
 
 
 def fail(message: str, advice: Sequence[str] = ()) -> NoReturn:

@@ -1,13 +1,15 @@
-"""The commands that look at deployed servers.
+"""The commands that look at deployed servers: probe, monitor, calibrate.
 
 Imports stand inside the commands, as in `cli`.
 """
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from scaffolder.options import Headers, Jobs, Json, MonitorFile, Targets, Timeout, Where
+from scaffolder.options import Folder, Headers, Jobs, Json, MonitorFile, Targets, Timeout, Where, tidy
 
 
 def probe(
@@ -50,3 +52,114 @@ def probe(
         raise typer.Exit(manifest_report.refused("probe", error.invalid, as_json=json)) from error
     probes = probe_all(expectations, jobs=jobs, on_done=lambda one: told(one, chosen))
     raise typer.Exit(probed(probes, chosen))
+
+
+def monitor(
+    where: Where = None,
+    *,
+    target: Targets = None,
+    monitor: MonitorFile = None,
+    header: Headers = None,
+    timeout: Timeout = None,
+    interval: Annotated[
+        float | None, typer.Option("--interval", min=1, help="Seconds between two probes of a server.")
+    ] = None,
+    failures: Annotated[
+        int | None, typer.Option("--failures", min=1, help="Failures in a row that make an outage.")
+    ] = None,
+    recoveries: Annotated[
+        int, typer.Option("--recoveries", min=1, help="Answers in a row that end an outage.")
+    ] = 2,
+    state: Annotated[
+        Path | None, typer.Option("--state", metavar="FILE", help="Remember outages in this file.")
+    ] = None,
+    webhook: Annotated[
+        str | None, typer.Option("--webhook", metavar="URL", help="Post every change of state there.")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option("--rounds", min=1, help="Stop after so many probes of each server.")
+    ] = None,
+    jobs: Jobs = 8,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON Lines, also on a terminal.")] = False,
+) -> None:
+    """Probe deployed servers on a clock, and alarm.
+
+    There is one alarm when a server goes down, and one when it is back. How often it is probed, and how
+    many failures make an outage, is what mcp.yaml or monitor.json says. On a terminal there is a table, in
+    a pipe a line of JSON for each verdict and each alarm. What is known is kept in a file: a restart
+    forgets no outage, and alarms of none twice.
+
+    A webhook is signed (standardwebhooks.com) with MCP_SCAFFOLD_WEBHOOK_SECRET; its URL may stand in
+    MCP_SCAFFOLD_WEBHOOK_URL instead. SIGTERM ends it with exit status 0.
+    """
+    from scaffolder.monitoring.duty import Order, Patience, watches  # noqa: PLC0415
+    from scaffolder.monitoring.expectation import Terms  # noqa: PLC0415
+    from scaffolder.monitoring.webhook import webhook as read_webhook  # noqa: PLC0415
+    from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
+    from scaffolder.reports.monitor import monitored  # noqa: PLC0415
+    from scaffolder.workbench import InvalidProjectError  # noqa: PLC0415
+
+    if monitor and where:
+        raise typer.BadParameter("give a URL or a project's folder, or --monitor")
+    to = read_webhook(webhook, os.environ)
+    order = Order(where, tuple(target or ()), monitor, Terms(tuple(header or ()), None, timeout))
+    try:
+        found = watches(order, Patience(interval, failures, recoveries))
+    except InvalidProjectError as error:
+        raise typer.Exit(manifest_report.refused("monitor", error.invalid, as_json=json)) from error
+    raise typer.Exit(monitored(found, state, order.subject, to=to, jobs=jobs, rounds=rounds, as_json=json))
+
+
+def calibrate(
+    project: Folder = Path(),
+    *,
+    target: Annotated[str, typer.Option("--target", "-t", help="The target to be measured.")],
+    samples: Annotated[
+        int, typer.Option("--samples", "-n", min=1, help="Cold starts to be waited for.")
+    ] = 30,
+    cold_every: Annotated[
+        float, typer.Option("--cold-every", min=0.001, help="Seconds after which a server is cold.")
+    ] = 900.0,
+    local: Annotated[
+        bool, typer.Option("--local", help="Measure the runtime on this machine, started anew each time.")
+    ] = False,
+    write: Annotated[
+        bool | None,
+        typer.Option(
+            "--write/--no-write",
+            help="Write the result to mcp.yaml and regenerate.  [default: write, unless --local]",
+        ),
+    ] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw a histogram there.")] = None,
+    header: Headers = None,
+    json: Json = False,
+) -> None:
+    """Measure cold starts, and set the threshold.
+
+    The threshold of a target is twice the 95th percentile of its cold starts. Waits without a request until
+    the server may be cold, measures, and measures again right after. Only where that tells cold starts from
+    warm answers, and there are enough of them, is it written to mcp.yaml; until then the value of the table
+    stays.
+    """
+    from scaffolder.monitoring.expectation import Terms, choose  # noqa: PLC0415
+    from scaffolder.monitoring.sampling import Pace, answer, local_samples  # noqa: PLC0415
+    from scaffolder.monitoring.sampling import samples as remote_samples  # noqa: PLC0415
+    from scaffolder.monitoring.stopping import interruptible  # noqa: PLC0415
+    from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
+    from scaffolder.reports.calibrate import Plan, announced, calibrated  # noqa: PLC0415
+    from scaffolder.workbench import InvalidProjectError  # noqa: PLC0415
+
+    tidy(project)
+    pace = Pace(samples, cold_every)
+    plan = Plan(project, target, pace, local, (not local) if write is None else write, svg, json)
+    try:
+        with interruptible():
+            if local:
+                announced(plan)
+                raise typer.Exit(calibrated(plan, local_samples(project, target, samples)))
+            (expected,) = choose(str(project), [target], None, Terms(tuple(header or ())))
+            measure = answer(expected.url, expected.headers)
+            announced(plan)
+            raise typer.Exit(calibrated(plan, remote_samples(measure, pace)))
+    except InvalidProjectError as error:
+        raise typer.Exit(manifest_report.refused("calibrate", error.invalid, as_json=json)) from error

@@ -1,0 +1,196 @@
+"""Keep in a file what is believed of each server, and the alarms that have not been delivered yet."""
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from scaffolder.diagnostics import UserError
+from scaffolder.monitoring.alarms import Alarm, Rules, Standing, judged, kind
+
+SCHEMA = "mcp-scaffold/monitor-state@1"
+# What a file of ours begins with, however little of it is left, in this version and in any other.
+OPENING = b'{"schema":"mcp-scaffold/monitor-state@'
+_VERSION = re.compile(re.escape(OPENING) + rb'(?!1")\d+"')
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One server under watch."""
+
+    url: str
+    standing: Standing = field(default_factory=Standing)
+    alarms: int = 0
+    """How many there have been; each has its number in its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An alarm that is on its way."""
+
+    alarm: Alarm
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything that a watch must not forget."""
+
+    targets: Mapping[str, Entry] = field(default_factory=dict)
+    outbox: tuple[Letter, ...] = ()
+    """Oldest first."""
+
+    def noted(self, name: str, url: str, verdict: tuple[str, str], rules: Rules, at: datetime) -> "Ledger":
+        """Note a verdict (state and reason) on a server, and put the alarm that it raises into the outbox."""
+        entry = self.targets.get(name)
+        if entry is None or entry.url != url:
+            # Another server under the name: what was believed of the former says nothing of it.
+            entry = Entry(url, alarms=entry.alarms if entry else 0)
+        state, reason = verdict
+        before, after = entry.standing, judged(entry.standing, state, rules, at)
+        what = kind(before.state, after.state)
+        if what is None or after.state is None:
+            return replace(self, targets={**self.targets, name: replace(entry, standing=after)})
+        number = entry.alarms + 1
+        alarm = Alarm(
+            identity(name, url, number, at),
+            what,
+            name,
+            url,
+            before.state,
+            after.state,
+            reason,
+            before.since,
+            at,
+        )
+        return Ledger(
+            {**self.targets, name: Entry(url, after, number)},
+            (*self.outbox, Letter(alarm)),
+        )
+
+    def tried(self, identity: str) -> "Ledger":
+        """Note that an alarm was sent, and did not arrive."""
+        return replace(
+            self,
+            outbox=tuple(
+                replace(letter, tries=letter.tries + 1) if letter.alarm.id == identity else letter
+                for letter in self.outbox
+            ),
+        )
+
+    def settled(self, identity: str) -> "Ledger":
+        """Take an alarm out of the outbox: it has arrived, or is given up."""
+        return replace(self, outbox=tuple(letter for letter in self.outbox if letter.alarm.id != identity))
+
+    def due(self) -> tuple[Letter, ...]:
+        """Give what can be sent now: of each server the oldest, so that an outage comes before its end."""
+        oldest: dict[str, Letter] = {}
+        for letter in self.outbox:
+            oldest.setdefault(letter.alarm.target, letter)
+        return tuple(oldest.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """The file as a whole."""
+
+    schema: str
+    targets: dict[str, Entry]
+    outbox: tuple[Letter, ...]
+
+
+_DOCUMENT = TypeAdapter(_Document)
+
+
+def identity(name: str, url: str, number: int, at: datetime) -> str:
+    """Name an alarm so that no other has its name, in letters that any header or file name can hold."""
+    mark = hashlib.sha256(f"{name} {url}".encode(errors="replace")).hexdigest()[:8]
+    return f"{re.sub('[^A-Za-z0-9_]', '_', name)}-{mark}-{number}-{at:%Y%m%dT%H%M%SZ}"
+
+
+def load(file: Path) -> tuple[Ledger, Path | None]:
+    """Read a ledger; a file that is not there is an empty one.
+
+    What is torn is laid aside, under the name that is returned beside the empty ledger that takes its place.
+    Raises UserError for a file that is somebody else's, or of a newer version: it stays as it is. Raises
+    OSError where it cannot be read.
+    """
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return Ledger(), None
+    try:
+        document = _DOCUMENT.validate_json(content, strict=True)
+        if document.schema == SCHEMA:
+            return Ledger(document.targets, document.outbox), None
+    except ValidationError:
+        pass
+    if _VERSION.match(content):
+        raise UserError(
+            f"{file} was written by another version of this program",
+            help=["use that version, or another file with `--state FILE`"],
+        )
+    rest = content.rstrip(b"\0")  # which some file systems leave after a crash
+    if rest and not rest.startswith(OPENING) and not OPENING.startswith(rest):
+        raise UserError(
+            f"{file} is not the state of a monitor, and is left as it is",
+            help=["name another file with `--state FILE`"],
+        )
+    aside = _free(file)
+    file.rename(aside)
+    return Ledger(), aside
+
+
+def save(file: Path, ledger: Ledger) -> None:
+    """Write a ledger: after a crash the file holds the former one or this, never a part of either.
+
+    Raises OSError when the disk does not take it.
+    """
+    draft = file.with_name(f"{file.name}.tmp")
+    document = _Document(SCHEMA, dict(ledger.targets), ledger.outbox)
+    with draft.open("wb") as output:
+        output.write(_DOCUMENT.dump_json(document) + b"\n")
+        output.flush()
+        os.fsync(output.fileno())
+    draft.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Keep other monitors off a ledger, whose alarms would be sent twice.
+
+    Raises UserError while another one is at work with it.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # The ledger itself is replaced all the time, so the lock has a file of its own, which stays.
+    handle = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(
+            f"another monitor is at work with {file}", help=["name another file with `--state FILE`"]
+        ) from None
+    else:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _free(file: Path) -> Path:
+    """Find a name for what is laid aside."""
+    number = 1
+    while (aside := file.with_name(f"{file.name}.torn-{number}")).exists():
+        number += 1
+    return aside

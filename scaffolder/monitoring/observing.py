@@ -1,0 +1,71 @@
+"""Write measured cold starts into a project's manifest, and say which threshold follows from it."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from scaffolder.amend import set_value
+from scaffolder.baseline import MANIFEST
+from scaffolder.journal import Outcome
+from scaffolder.manifest import Invalid, Loaded, load
+from scaffolder.monitoring.calibration import Calibration
+from scaffolder.monitoring.expectation import MONITOR
+from scaffolder.providers import profiles
+from scaffolder.regenerate import Regenerated, regenerate
+from scaffolder.render import outline
+from scaffolder.workbench import InvalidProjectError
+
+
+def observe(
+    project: Path,
+    target: str,
+    found: Calibration,
+    day: date,
+    on_recovery: Callable[[Outcome], None] = lambda _: None,
+) -> Regenerated:
+    """Set `monitor.observed` of a target, with every comment where it was, and regenerate.
+
+    The calibration has to have come to something. Raises InvalidProjectError for a manifest that is not
+    valid, UserError where it cannot be edited, and OSError when the disk does not take the files.
+    """
+    p95_ms = found.p95_ms
+    if p95_ms is None:
+        raise ValueError(found.shortfall)
+    p95_ms = int(p95_ms) if p95_ms.is_integer() else p95_ms
+    value = {"p95_ms": p95_ms, "samples": len(found.told.cold), "date": str(day)}
+    done = regenerate(
+        project,
+        amend=lambda text: set_value(text, ("monitor", "observed", target), value),
+        on_recovery=on_recovery,
+    )
+    if isinstance(done, Invalid):
+        raise InvalidProjectError(done)
+    return done
+
+
+def threshold(project: Path, target: str) -> tuple[int, Any]:
+    """Return `timeout_ms` of a target as its manifest says it, and what that was calibrated with.
+
+    Raises InvalidProjectError for a manifest that is not valid.
+    """
+    entry = _entry(project, target)
+    return int(entry["timeout_ms"]), entry["calibration"]
+
+
+def stays(project: Path, target: str) -> bool:
+    """Tell whether one process serves a target as long as it is up, so that no request meets a cold start.
+
+    Raises InvalidProjectError for a manifest that is not valid.
+    """
+    return profiles()[target].runtimes[_entry(project, target)["runtime"]].stays
+
+
+def _entry(project: Path, target: str) -> Mapping[str, Any]:
+    """Return what monitor.json is to say of a target."""
+    loaded = load(project / MANIFEST)
+    if not isinstance(loaded, Loaded):
+        raise InvalidProjectError(loaded)
+    entry: Mapping[str, Any] = json.loads(outline(loaded.raw)[MONITOR].content())["targets"][target]
+    return entry

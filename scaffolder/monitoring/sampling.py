@@ -1,0 +1,147 @@
+"""Measure a server again and again: after an idle time, which may have made it cold, and right after that."""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaffolder.diagnostics import UserError
+from scaffolder.monitoring.calibration import Sample
+from scaffolder.monitoring.layers import printable
+from scaffolder.probe import Client, Era
+from scaffolder.processes import Processes
+from scaffolder.serving import Endpoint, serve
+from scaffolder.toolchain import install
+from scaffolder.workbench import ProjectError, StepError, equip, find_project_node, open_project, workbench
+
+WARM = 3
+"""Warm answers that are measured after each idle time."""
+
+PATIENCE = 3
+"""Failures in a row after which a server is not worth measuring."""
+
+TOLERANCE = 0.001
+"""Seconds; the clock that is slept by, and the one that is read, do not agree to the last digit."""
+
+TIMEOUT = 60.0
+"""Seconds for an answer, far beyond any threshold: what is slow is to be measured, and not cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A measurement that came to nothing, and why."""
+
+    reason: str
+
+
+Measured = Sample | Failed
+
+
+class FailedError(Exception):
+    """The server did not answer as one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a server is measured: how many times after an idle time, and how many seconds that is."""
+
+    samples: int
+    cold_every: float
+
+    @property
+    def seconds(self) -> float:
+        """How long that takes at least."""
+        return self.samples * self.cold_every
+
+
+def answer(url: str, headers: Mapping[str, str]) -> Callable[[], float]:
+    """Find out which era a server speaks, and give what measures an answer of it, in milliseconds.
+
+    Each is the slowest of a greeting and a list of tools on a new connection, as `probe` compares it with
+    `timeout_ms`. Raises UserError where the server speaks no era.
+    """
+    reasons = []
+    for era in (Era.MODERN, Era.LEGACY):
+        try:
+            _measure(url, headers, era)
+        except FailedError as error:
+            reasons.append(str(error))
+        else:
+            return lambda era=era: _measure(url, headers, era)  # type: ignore[misc] # the default binds it
+    raise UserError(f"{url} cannot be measured: {reasons[0]}", help=["mcp-scaffold probe tells more"])
+
+
+def _measure(url: str, headers: Mapping[str, str], era: Era) -> float:
+    with Client(url, headers, TIMEOUT) as client:
+        report = client.introduce(era)
+    if report.failure is not None:
+        raise FailedError(printable(str(report.failure)))
+    return max(report.latencies_ms.values())
+
+
+def samples(
+    measure: Callable[[], float],
+    pace: Pace,
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Generator[Measured]:
+    """Measure a server that runs somewhere, at a pace.
+
+    The server has answered a moment ago. Whether a sample is rested is what the clock says, and not what
+    was planned. Raises UserError where the server does not answer any more.
+    """
+    failures = 0
+    last = monotonic()
+    for _ in range(pace.samples):
+        while (left := pace.cold_every - (monotonic() - last)) > TOLERANCE:
+            sleep(left)
+        for _ in range(1 + WARM):
+            rested = monotonic() - last >= pace.cold_every - TOLERANCE
+            try:
+                found: Measured = Sample(measure(), rested)
+                failures = 0
+            except FailedError as error:
+                found, failures = Failed(str(error)), failures + 1
+            last = monotonic()
+            yield found
+            if isinstance(found, Failed) and failures >= PATIENCE:
+                raise UserError(f"{failures} measurements in a row failed: {found.reason}")
+
+
+def local_samples(folder: Path, target: str, number: int) -> Generator[Measured]:
+    """Measure a target on its real runtime on this machine, which is started anew for each cold sample.
+
+    A cold sample is the time from the start of the process to its first answer, and from there to the list
+    of tools. Raises UserError for what is no project or has no such target, and where the server cannot be
+    started.
+    """
+    project = open_project(folder)
+    if target not in project.targets:
+        raise ProjectError(
+            f"{target}: not among the project's targets, which are {', '.join(project.targets)}"
+        )
+    with Processes() as processes:
+        node = find_project_node()
+        install(project.folder, node, processes)
+        toolbox = equip(project, target, node, processes)
+        with workbench(project, target, toolbox, processes) as bench:
+            try:
+                if bench.serves_build:
+                    bench.build()
+                for _ in range(number):
+                    with serve(bench, {}) as endpoint:
+                        yield from _of_start(endpoint)
+            except StepError as error:
+                advice = [f"mcp-scaffold verify --target {target}"]
+                raise UserError(f"{target} cannot be started: {error}", help=advice) from error
+
+
+def _of_start(endpoint: Endpoint) -> Iterator[Sample]:
+    try:
+        first = _measure(endpoint.url, endpoint.headers, Era.MODERN)
+        yield Sample(endpoint.start_ms + first, rested=True)
+        for _ in range(WARM):
+            yield Sample(_measure(endpoint.url, endpoint.headers, Era.MODERN), rested=False)
+    except FailedError as error:
+        raise UserError(f"{endpoint.target} was started and does not answer: {error}") from error

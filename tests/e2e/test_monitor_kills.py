@@ -1,0 +1,185 @@
+"""`monitor` as a program: killed again and again, it alarms once per outage and once per recovery."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_servers import Handler, healthy, server
+
+pytestmark = pytest.mark.slow
+
+SECRET = "a secret of enough letters"
+
+
+class Receiver:
+    """Keeps the alarms that arrive."""
+
+    def __init__(self) -> None:
+        """Nothing has arrived."""
+        self.alarms: list[dict[str, Any]] = []
+        self.arrived = threading.Condition()
+        receiver = self
+
+        class Hook(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                with receiver.arrived:
+                    receiver.alarms.append(json.loads(body))
+                    receiver.arrived.notify_all()
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/"
+
+    def kinds(self) -> list[str]:
+        """Give the alarms, each once, as a receiver that keeps their ids does."""
+        with self.arrived:
+            return [each["kind"] for each in {each["id"]: each for each in self.alarms}.values()]
+
+    def waits_for(self, number: int) -> bool:
+        """Wait until so many different alarms have arrived."""
+        with self.arrived:
+            return self.arrived.wait_for(lambda: len({each["id"] for each in self.alarms}) >= number, 120)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Run a receiver of webhooks."""
+    made = Receiver()
+    thread = threading.Thread(target=made.http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    made.http.shutdown()
+    thread.join()
+    made.http.server_close()
+
+
+@contextmanager
+def monitoring(url: str, receiver: Receiver, state: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the program, and make sure that it has ended."""
+    command = [sys.executable, "-m", "scaffolder", "monitor", url, "--interval", "1", "--state", str(state)]
+    process = subprocess.Popen(
+        [*command, "--failures", "3", "--recoveries", "2", *more],
+        env={
+            **os.environ,
+            "MCP_SCAFFOLD_WEBHOOK_URL": receiver.url,
+            "MCP_SCAFFOLD_WEBHOOK_SECRET": SECRET,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def lines(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    """Read what it prints, a line at a time."""
+    assert process.stdout
+    for line in process.stdout:
+        yield json.loads(line)
+
+
+def verdict(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for the next verdict."""
+    return next(line for line in lines(process) if line["event"] == "verdict")
+
+
+def test_it_survives_kills(receiver: Receiver, tmp_path: Path) -> None:
+    """Each run lasts for one to three probes; the outage spans several of them, and is alarmed once."""
+    down = threading.Event()
+    chance = random.Random(7)
+
+    def answer(handler: Handler, message: dict[str, Any]) -> None:
+        if down.is_set():
+            handler.send(503, "gone")
+        else:
+            healthy(handler, message)
+
+    state = tmp_path / "state.json"
+    with server(answer) as (url, _):
+        # How many alarms have to have arrived at the end of each part.
+        for is_down, alarms in ((False, 0), (True, 1), (False, 2)):
+            (down.set if is_down else down.clear)()
+            verdicts: list[str] = []
+            while len(verdicts) < 6:
+                with monitoring(url, receiver, state) as process:
+                    verdicts.extend(verdict(process)["verdict"] for _ in range(chance.randint(1, 3)))
+                    process.send_signal(signal.SIGKILL)
+            assert ("down" if is_down else "healthy") in verdicts
+            # An alarm whose delivery was killed is delivered by the next run.
+            with monitoring(url, receiver, state):
+                assert receiver.waits_for(alarms)
+    assert receiver.kinds() == ["outage", "recovery"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_stops_when_it_is_asked(
+    number: signal.Signals, code: int, receiver: Receiver, tmp_path: Path
+) -> None:
+    """After the signal it ends by itself, with the status that says who asked, and its state is whole."""
+    with (
+        server(healthy) as (url, _),
+        monitoring(url, receiver, tmp_path / "state.json") as process,
+    ):
+        assert verdict(process)["state"] == "healthy"
+        process.send_signal(number)
+        assert process.wait(60) == code
+    assert json.loads((tmp_path / "state.json").read_text())["schema"] == "mcp-scaffold/monitor-state@1"
+
+
+def test_a_hanging_server_does_not_keep_it_from_stopping(receiver: Receiver, tmp_path: Path) -> None:
+    """The probe under way is waited for briefly, and then left."""
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(_: Handler, __: dict[str, Any]) -> None:
+        asked.set()
+        over.wait(120)
+
+    with (
+        server(hang) as (url, _),
+        monitoring(url, receiver, tmp_path / "state.json", "--timeout", "100") as process,
+    ):
+        assert asked.wait(60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        over.set()
+
+
+def test_two_of_them_do_not_share_a_state(receiver: Receiver, tmp_path: Path) -> None:
+    """The second is refused, and the first goes on."""
+    with server(healthy) as (url, _), monitoring(url, receiver, tmp_path / "state.json") as first:
+        verdict(first)
+        with monitoring(url, receiver, tmp_path / "state.json") as second:
+            assert second.wait(60) == 2
+            assert second.stderr
+            assert "another monitor is at work" in second.stderr.read()
+        verdict(first)
+
+
+def test_rounds_end_with_the_verdict(receiver: Receiver, tmp_path: Path) -> None:
+    """For a script: so many probes, and an exit status that says how the last ones were."""
+    with server(healthy) as (url, _):
+        for answers, code in ((True, 0), (False, 1)):
+            where = url if answers else "http://127.0.0.1:9/mcp"
+            with monitoring(where, receiver, tmp_path / f"{code}.json", "--rounds", "2") as process:
+                found = [line["verdict"] for line in lines(process) if line["event"] == "verdict"]
+                assert process.wait(60) == code
+                assert found == (["healthy"] * 2 if answers else ["down"] * 2)

@@ -1,0 +1,509 @@
+"""A calibration finds the 95th percentile of cold starts that it can tell from warm answers, or none."""
+
+import json
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from statistics import NormalDist
+from types import SimpleNamespace
+from typing import Any
+
+import fake_servers
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from projects import make
+
+from scaffolder.diagnostics import UserError
+from scaffolder.monitoring.calibration import (
+    ENOUGH,
+    Calibration,
+    Evidence,
+    Sample,
+    calibrate,
+    interval,
+    percentile,
+)
+from scaffolder.monitoring.observing import observe, threshold
+from scaffolder.monitoring.sampling import (
+    PATIENCE,
+    WARM,
+    Failed,
+    FailedError,
+    Measured,
+    Pace,
+    answer,
+    samples,
+)
+from scaffolder.reports.calibrate import Plan, calibrated
+
+latencies = st.lists(st.floats(0.1, 1e5), min_size=1, max_size=60)
+
+WARM_MS = (18.0, 20.0, 25.0)
+
+
+def rested(*values: float) -> list[Sample]:
+    """Give samples after an idle time."""
+    return [Sample(value, rested=True) for value in values]
+
+
+def others(*values: float) -> list[Sample]:
+    """Give samples right after another."""
+    return [Sample(value, rested=False) for value in values]
+
+
+# --- percentiles ---
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    # What R's quantile(c(1, 2, 4, 8, 16), probs, type = 8) gives by its definition.
+    [(0.0, 1), (0.05, 1), (0.25, 1 + 2 / 3), (0.5, 4), (0.75, 10 + 2 / 3), (0.95, 16), (1.0, 16)],
+)
+def test_the_estimator_is_the_one_that_is_named(share: float, expected: float) -> None:
+    """Type 8 of Hyndman and Fan, whatever the order of the values."""
+    assert percentile([8, 1, 16, 2, 4], share) == pytest.approx(expected)
+
+
+@given(latencies, st.floats(0, 1), st.floats(0, 1))
+def test_percentiles_are_in_order(values: list[float], one: float, other: float) -> None:
+    """A higher percentile is no lower value, and none lies outside of what was measured."""
+    low, high = sorted((one, other))
+    assert min(values) <= percentile(values, low) <= percentile(values, high) + 1e-9
+    assert percentile(values, high) <= max(values)
+
+
+@given(latencies, st.floats(0, 1), st.floats(0.1, 10))
+def test_percentiles_know_no_unit(values: list[float], share: float, factor: float) -> None:
+    """In seconds they are what they are in milliseconds."""
+    scaled = percentile([value * factor for value in values], share)
+    assert scaled == pytest.approx(percentile(values, share) * factor)
+
+
+def test_the_interval_holds_the_percentile_as_often_as_it_says() -> None:
+    """In at least 95 of 100 series, of whatever distribution; its ends are measured values."""
+    chance = random.Random(5)
+    held = 0
+    for _ in range(1000):
+        values = [chance.expovariate(1) for _ in range(120)]
+        low, high = interval(values, 0.95)
+        assert low in values
+        assert high in values
+        held += low <= -math.log(0.05) <= high
+    assert held >= 940
+
+
+@pytest.mark.parametrize(("count", "ends"), [(10, (True, False)), (71, (True, False)), (72, (True, True))])
+def test_an_end_that_so_few_values_do_not_have(count: int, ends: tuple[bool, bool]) -> None:
+    """Nobody can say how high a 95th percentile is of a few values."""
+    assert tuple(each is not None for each in interval(list(range(count)), 0.95)) == ends
+
+
+# --- telling cold from warm ---
+
+
+def test_two_clusters_that_agree_with_the_spacing() -> None:
+    """What is slow came after an idle time, and what came right after another is fast."""
+    found = calibrate([*rested(*range(300, 340)), *others(*WARM_MS * 20)])
+    assert found.told.evidence is Evidence.BOTH
+    assert found.told.cold == tuple(range(300, 340))
+    assert len(found.told.warm) == 60
+    assert found.cold
+    assert found.warm
+    assert found.p95_ms == round(found.cold.p95, 1)
+    assert found.shortfall is None
+    assert "40 came after an idle time" in found.told.because
+
+
+def test_an_idle_time_that_left_the_server_warm() -> None:
+    """Some fast answers after an idle time are warm ones: another client had asked."""
+    found = calibrate([*rested(*range(300, 330), 19, 21, 24), *others(*WARM_MS * 20)])
+    assert found.told.cold == tuple(range(300, 330))
+    assert {19, 21, 24} <= set(found.told.warm)
+    assert "3 after an idle time met a warm server" in found.told.because
+
+
+def test_no_gap_is_no_evidence() -> None:
+    """Where all answers are alike, none is called cold, and the table's value stays."""
+    chance = random.Random(1)
+    values = [chance.lognormvariate(4, 0.5) for _ in range(160)]
+    found = calibrate([*rested(*values[:40]), *others(*values[40:])])
+    assert found.told.evidence is Evidence.NOTHING
+    assert found.p95_ms is None
+    assert found.cold is None
+    assert "have no gap" in str(found.shortfall)
+
+
+def test_slowness_that_does_not_come_of_idleness_is_no_evidence() -> None:
+    """Two clusters alone prove nothing: an answer in four is slow, also right after another."""
+    values = [400.0 if number % 4 == 0 else 20.0 for number in range(160)]
+    chance = random.Random(2)
+    chance.shuffle(values)
+    found = calibrate([*rested(*values[:40]), *others(*values[40:])])
+    assert found.told.evidence is Evidence.NOTHING
+    assert "no idle time that made them slow" in str(found.shortfall)
+
+
+def test_a_few_slow_answers_in_between_are_no_cold_starts() -> None:
+    """They stay among the warm ones, where they came right after another."""
+    found = calibrate([*rested(*range(300, 340)), *others(*WARM_MS * 20, 350, 360)])
+    assert found.told.evidence is Evidence.BOTH
+    assert found.told.cold == tuple(range(300, 340))
+    assert {350, 360} <= set(found.told.warm)
+
+
+def test_too_few_cold_starts_are_not_enough() -> None:
+    """Nineteen have no 95th percentile to speak of; they are shown, and nothing is made of them."""
+    few = calibrate([*rested(*range(300, 300 + ENOUGH - 1)), *others(*WARM_MS * 20)])
+    assert few.told.evidence is Evidence.BOTH
+    assert few.cold
+    assert few.p95_ms is None
+    assert few.shortfall == "19 of the 20 cold starts were seen that a 95th percentile takes"
+    assert calibrate([*rested(*range(300, 300 + ENOUGH)), *others(*WARM_MS * 20)]).p95_ms
+
+
+@pytest.mark.parametrize("found", [calibrate([]), calibrate(rested(1.0)), calibrate(others(1.0, 2.0))])
+def test_next_to_nothing_is_too_little(found: Calibration) -> None:
+    """A series that was broken off at once is a result like any other."""
+    assert found.p95_ms is None
+    assert "too few samples" in str(found.shortfall)
+
+
+def test_a_fresh_process_needs_no_evidence() -> None:
+    """What was started for a sample was cold, however fast it was."""
+    found = calibrate([*rested(*WARM_MS * 10), *others(*WARM_MS)], fresh=True)
+    assert found.told.evidence is Evidence.FRESH
+    assert len(found.told.cold) == 30
+    assert found.p95_ms == 25
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1e5), st.booleans()), max_size=80),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_any_series_is_told_apart_whole(
+    drawn: list[tuple[float, bool]],
+    fresh: bool,  # noqa: FBT001 -- drawn
+    chance: random.Random,
+) -> None:
+    """No sample is lost or doubled, only rested ones are cold, and their order does not matter."""
+    series = [Sample(latency, is_rested) for latency, is_rested in drawn]
+    told = calibrate(series, fresh=fresh).told
+    assert sorted([*told.cold, *told.warm]) == sorted(latency for latency, _ in drawn)
+    assert set(told.cold) <= {latency for latency, is_rested in drawn if is_rested}
+    chance.shuffle(series)
+    assert calibrate(series, fresh=fresh).told == told
+
+
+# --- sampling ---
+
+
+@dataclass
+class World:
+    """A clock that only moves when somebody sleeps or waits, and a server that gets cold on it."""
+
+    cold_ms: Iterator[float]
+    idle: float = 299.0
+    warm_ms: Iterator[float] = field(default_factory=lambda: iter(WARM_MS * 10_000))
+    seconds: float = 1000.0
+    last: float = 1000.0
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.seconds += seconds
+
+    def delay(self) -> float:
+        """Take as long for an answer as the server takes now, in seconds."""
+        cold = self.seconds - self.last >= self.idle
+        taken = next(self.cold_ms if cold else self.warm_ms) / 1000
+        self.seconds += taken
+        self.last = self.seconds
+        return taken
+
+
+def test_samples_come_after_idle_times_and_right_after() -> None:
+    """As many as asked for, each with its warm ones; what is rested is what the clock says."""
+    world = World(iter([500.0] * 5))
+    found = list(
+        samples(
+            lambda: world.delay() * 1000,
+            Pace(5, 300),
+            monotonic=lambda: world.seconds,
+            sleep=world.sleep,
+        )
+    )
+    assert [each.rested for each in found if isinstance(each, Sample)] == ([True] + [False] * WARM) * 5
+    assert [each.latency_ms for each in found if isinstance(each, Sample) and each.rested] == pytest.approx(
+        [500] * 5
+    )
+
+
+def test_a_sleep_that_ends_early_is_slept_to_its_end() -> None:
+    """Nothing is called rested that was not."""
+    world = World(iter([500.0] * 5))
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        world.sleep(max(seconds / 2, 1.0))
+
+    list(samples(lambda: world.delay() * 1000, Pace(2, 300), monotonic=lambda: world.seconds, sleep=nap))
+    assert len(naps) > 2
+
+
+def test_a_warm_answer_that_was_kept_waiting_is_rested() -> None:
+    """A machine that slept between two requests left the server idle, whatever was planned."""
+    world = World(iter([500.0] * 50))
+
+    def measure() -> float:
+        taken = world.delay() * 1000
+        world.seconds += 400
+        world.last = world.seconds - 400
+        return taken
+
+    (first, *rest) = samples(measure, Pace(1, 300), monotonic=lambda: world.seconds, sleep=world.sleep)
+    assert isinstance(first, Sample)
+    assert first.rested
+    assert len(rest) == WARM
+
+
+def test_failures_are_kept_apart() -> None:
+    """One that fails is no sample; when it goes on, the server is not worth measuring."""
+    outcomes: Iterator[float | None] = iter([500.0, None, 20.0, 20.0, None, None, *[None] * 9])
+
+    def measure() -> float:
+        found = next(outcomes)
+        if found is None:
+            raise FailedError("http: HTTP 500")
+        return found
+
+    world = World(iter([]))
+    taken: list[Measured] = []
+    series = samples(measure, Pace(9, 300), monotonic=lambda: world.seconds, sleep=world.sleep)
+    with pytest.raises(UserError, match=f"{PATIENCE} measurements in a row failed: http: HTTP 500"):
+        taken.extend(each for each in series)
+    assert taken[1] == Failed("http: HTTP 500")
+    assert [type(each) for each in taken] == [Sample, Failed, Sample, Sample, Failed, Failed, Failed]
+
+
+# --- the whole of it, against a server whose cold starts are known ---
+
+MANIFEST = """\
+# The notes.
+name: notes  # a name
+targets: [deno, bun]
+target_options:
+  deno: { url: "URL" }   # where it is
+description: Notes.
+tools: []
+# Watched closely.
+monitor:
+  interval_seconds: 30 # often
+"""
+
+
+@contextmanager
+def cold_server(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Serve MCP on this machine; its answers take as long as the world says, on the world's clock."""
+    monkeypatch.setattr("scaffolder.jsonrpc.time", SimpleNamespace(perf_counter=lambda: world.seconds))
+
+    def slow(handler: fake_servers.Handler, message: dict[str, Any]) -> None:
+        world.delay()
+        fake_servers.healthy(handler, message)
+
+    with fake_servers.server(slow) as (url, _):
+        yield url
+
+
+def plan(project: Path, world: World, number: int, **changes: Any) -> tuple[Plan, Callable[[str], int]]:
+    """Plan a calibration, and give what carries it out."""
+    pace = Pace(number, 300)
+    made = Plan(project, "deno", pace, local=False, write=True, svg=None, as_json=False)
+    made = Plan(**{name: changes.get(name, getattr(made, name)) for name in Plan.__slots__})
+
+    def run(url: str) -> int:
+        measured = samples(answer(url, {}), pace, monotonic=lambda: world.seconds, sleep=world.sleep)
+        return calibrated(made, measured)
+
+    return made, run
+
+
+def project(folder: Path, url: str) -> Path:
+    """Make a project whose server is at a URL."""
+    text = MANIFEST.replace("URL", url)
+    made = make(folder / "project", yaml.safe_load(text))
+    (made / "mcp.yaml").write_text(text)
+    return made
+
+
+def spread(quantile: Callable[[float], float], number: int) -> list[float]:
+    """Give values that are distributed as they should be, in no order."""
+    values = [quantile((index + 0.5) / number) for index in range(number)]
+    random.Random(number).shuffle(values)
+    return values
+
+
+NORMAL = NormalDist()
+
+DISTRIBUTIONS: dict[str, Callable[[float], float]] = {
+    "uniform": lambda share: 200 + 600 * share,
+    "lognormal": lambda share: 400 * math.exp(0.35 * NORMAL.inv_cdf(share)),
+    "exponential": lambda share: 150 - 250 * math.log(1 - share),
+    "two places": lambda share: 180 + 40 * share if share < 0.6 else 900 + 300 * share,
+}
+
+
+@pytest.mark.parametrize("number", [30, 100])
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_the_p95_is_found_and_the_threshold_follows(
+    name: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within 10 per cent of the distribution's; the manifest keeps its comments, and monitor.json follows."""
+    quantile = DISTRIBUTIONS[name]
+    world = World(iter(spread(quantile, number)))
+    with cold_server(world, monkeypatch) as url:
+        folder = project(tmp_path, url)
+        _, run = plan(folder, world, number)
+        assert run(url) == 0
+    text = (folder / "mcp.yaml").read_text()
+    said = yaml.safe_load(text)["monitor"]["observed"]["deno"]
+    assert said["p95_ms"] == pytest.approx(quantile(0.95), rel=0.1)
+    assert said["samples"] == number
+    assert date.fromisoformat(said["date"])
+    for line in MANIFEST.replace("URL", url).splitlines():
+        assert line in text.splitlines()
+    monitor = json.loads((folder / "monitor/monitor.json").read_text())["targets"]
+    assert monitor["deno"]["timeout_ms"] == math.ceil(said["p95_ms"] * 2 / 50) * 50
+    assert monitor["deno"]["calibration"] == said
+    assert monitor["bun"]["calibration"] == "table"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_p95_of_draws_by_chance(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within 10 per cent too, where there are enough of them, some idle times notwithstanding."""
+    chance = random.Random(seed)
+    world = World(iter(lambda: 200 + 600 * chance.random(), None))
+    with cold_server(world, monkeypatch) as url:
+        measured = list(
+            samples(answer(url, {}), Pace(150, 300), monotonic=lambda: world.seconds, sleep=world.sleep)
+        )
+    found = calibrate([each for each in measured if isinstance(each, Sample)])
+    assert found.told.evidence is Evidence.BOTH
+    assert found.p95_ms == pytest.approx(770, rel=0.1)
+
+
+def test_a_server_that_never_gets_cold_keeps_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is written, the exit status says so, and so does the story."""
+    world = World(iter([]), idle=math.inf)
+    with cold_server(world, monkeypatch) as url:
+        folder = project(tmp_path, url)
+        before = (folder / "mcp.yaml").read_text()
+        _, run = plan(folder, world, 30)
+        assert run(url) == 1
+    assert (folder / "mcp.yaml").read_text() == before
+    told = capsys.readouterr().err
+    assert "deno: timeout_ms stays 1000, the table's value" in told
+    assert "`--cold-every 1200`" in told
+
+
+def test_what_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The histogram and the percentiles are the result; evidence and estimator are said beside them."""
+    world = World(iter(spread(DISTRIBUTIONS["uniform"], 40)))
+    with cold_server(world, monkeypatch) as url:
+        folder = project(tmp_path, url)
+        _, run = plan(folder, world, 40, svg=tmp_path / "cold.svg")
+        assert run(url) == 0
+    printed = capsys.readouterr()
+    assert "cold starts" in printed.out
+    assert "interval of p95" in printed.out
+    assert "updated  mcp.yaml" in printed.out
+    assert "Evidence: spacing and shape: " in printed.err
+    assert "Hyndman and Fan 1996, type 8" in printed.err
+    assert "deno: timeout_ms 1000 -> 1550: twice" in printed.err
+    assert (tmp_path / "cold.svg").read_text().startswith("<svg")
+
+
+def test_one_object_of_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With all samples, so that anybody can work it out again."""
+    world = World(iter(spread(DISTRIBUTIONS["uniform"], 40)))
+    with cold_server(world, monkeypatch) as url:
+        folder = project(tmp_path, url)
+        _, run = plan(folder, world, 40, as_json=True, write=False)
+        assert run(url) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "mcp-scaffold/calibrate@1"
+    assert document["written"] is False
+    assert document["timeout_ms"] == {"before": 1000, "after": 1000}
+    assert percentile(document["cold"]["samples_ms"], 0.95) == document["cold"]["p95"]
+    assert document["evidence"] == "spacing and shape"
+
+
+def test_an_interruption_shows_what_there_is_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hours of measuring are worth a look, and half of them are no calibration."""
+    folder = project(tmp_path, "https://notes.example.com/mcp")
+    before = (folder / "mcp.yaml").read_text()
+
+    def measured() -> Iterator[Measured]:
+        yield from [*rested(*range(300, 340)), *others(*WARM_MS * 20)]
+        raise KeyboardInterrupt
+
+    made, _ = plan(folder, World(iter([])), 100)
+    assert calibrated(made, measured()) == 130  # type: ignore[arg-type] # it is a generator
+    assert (folder / "mcp.yaml").read_text() == before
+    assert "nothing was written" in capsys.readouterr().err
+
+
+def test_a_local_measurement_says_what_it_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the text and in the JSON."""
+    from scaffolder.reports.calibrate import NO_SUBSTITUTE, announced  # noqa: PLC0415 -- beside what it is
+
+    folder = project(tmp_path, "https://notes.example.com/mcp")
+    made, _ = plan(folder, World(iter([])), 30, local=True, write=False)
+    announced(made)
+    assert "no substitute for the cloud" in capsys.readouterr().err
+    remote, _ = plan(folder, World(iter([])), 30, target="bun")
+    announced(remote)
+    assert "only restarts are cold, and `--local` measures those" in capsys.readouterr().err
+    document, _ = plan(folder, World(iter([])), 30, local=True, write=False, as_json=True)
+    series: Sequence[Measured] = [*rested(*range(300, 340)), *others(*WARM_MS)]
+    assert calibrated(document, (each for each in series)) == 0
+    assert json.loads(capsys.readouterr().out)["note"] == NO_SUBSTITUTE
+
+
+def test_writing_again_replaces_what_was_observed(tmp_path: Path) -> None:
+    """A second calibration takes the place of the first, and the date stays text."""
+    folder = project(tmp_path, "https://notes.example.com/mcp")
+    first = calibrate([*rested(*range(300, 340)), *others(*WARM_MS * 20)])
+    second = calibrate([*rested(*range(100, 130)), *others(*WARM_MS * 20)])
+    assert threshold(folder, "deno") == (1000, "table")
+    observe(folder, "deno", first, date(2026, 11, 22))
+    assert threshold(folder, "deno")[0] == 700
+    observe(folder, "deno", second, date(2026, 11, 23))
+    assert threshold(folder, "deno") == (
+        300,
+        {"p95_ms": second.p95_ms, "samples": 30, "date": "2026-11-23"},
+    )
+    assert not observe(folder, "deno", second, date(2026, 11, 23)).written
+
+
+def test_a_server_that_speaks_nothing_is_refused_at_once() -> None:
+    """And not after the first idle time."""
+    with (
+        fake_servers.server(lambda handler, _: handler.send(500, "no")) as (url, _),
+        pytest.raises(UserError, match="cannot be measured"),
+    ):
+        answer(url, {})
