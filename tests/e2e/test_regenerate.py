@@ -415,10 +415,13 @@ def test_nested_data_is_no_conflict(adopted: Path) -> None:
     document = as_json(done)
     assert (document["adopted"], document["stranger"]) == (True, None)
     assert {change["path"]: change["verb"] for change in document["changes"]} == {
+        ".github/workflows/deploy.yml": "updated",
         ".mcp-scaffold/manifest.jsonl": "updated",
         "deploy/cloudflare.md": "updated",
+        "docs/clients.md": "updated",
         "docs/state.md": "updated",
         "monitor/monitor.json": "updated",
+        "monitor/tools.json": "updated",
         "src/generated/config.ts": "merged",
         "src/generated/contract.ts": "updated",
         "src/targets/cloudflare.ts": "updated",
@@ -680,6 +683,9 @@ def test_an_older_project_is_upgraded(older: Path, toolchain: Toolchain, tmp_pat
     done = cli("regenerate", "--json", cwd=project)
     assert done.returncode == 0, done.stdout
     assert {change["path"]: change["verb"] for change in as_json(done)["changes"]} == {
+        # They install the version that generated the project.
+        ".github/workflows/deploy.yml": "updated",
+        ".github/workflows/probe.yml": "updated",
         ".mcp-scaffold/manifest.jsonl": "updated",
         "deploy/bun/Caddyfile": "created",
         "deploy/bun/caddy.conf": "deleted",
@@ -741,12 +747,18 @@ def test_an_older_project_of_copier_is_not_overwritten(older: Path, tmp_path: Pa
     for path, content in before.items():
         assert after[path] == content or path.startswith(".mcp-scaffold/"), path
     theirs = {path for path in after if path.endswith(".mcp-new") and not path.startswith(".mcp-scaffold/")}
-    assert theirs == {"src/generated/guards.ts.mcp-new", "wrangler.jsonc.mcp-new"}
+    changed = {
+        "src/generated/guards.ts",
+        "wrangler.jsonc",
+        ".github/workflows/deploy.yml",
+        ".github/workflows/probe.yml",
+    }
+    assert theirs == {f"{path}.mcp-new" for path in changed}
     assert after["src/generated/guards.ts.mcp-new"] == tree["src/generated/guards.ts"]
     beside = json5.loads(after["wrangler.jsonc.mcp-new"])
     assert beside == {**wrangler_json(project), "compatibility_date": beside["compatibility_date"]}
     assert beside["compatibility_date"] == json5.loads(tree["wrangler.jsonc"])["compatibility_date"]
-    for path in ("src/generated/guards.ts", "wrangler.jsonc"):
+    for path in changed:
         assert f"diff -u {path} {path}.mcp-new" in done.stderr
     for beside in project.rglob("*.mcp-new"):
         beside.unlink()
