@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import strategies
@@ -19,14 +19,15 @@ from jsonschema import Draft202012Validator
 
 from scaffolder.diagnostics import Diagnostic, Severity, Span, UserError, pieces, render
 from scaffolder.manifest import Loaded, load, parse
+from scaffolder.manifest.model import Output
 from scaffolder.providers import facts, profiles
 from scaffolder.render import render as render_project
 from scaffolder.rules import RULES, Rule, warnings
 from scaffolder.rules import secret as secret_rules
+from scaffolder.rules.address import DEFAULT_OUTPUTS, DEFAULT_PATH, HOSTED
 from scaffolder.rules.page_texts import ERRORS, TOPICS
 from scaffolder.rules.pages import explained, names
 from scaffolder.rules.pages import render as render_page
-from scaffolder.rules.runtime import DEFAULT_PATH
 
 ROOT = Path(__file__).parent.parent
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -315,6 +316,15 @@ def test_the_default_path_is_that_of_the_templates() -> None:
     """A URL is compared with what is generated."""
     tree = render_project({"name": "a", "targets": ["deno"], "tools": []})
     assert f'path: "{DEFAULT_PATH}"' in tree["src/generated/config.ts"].decode()
+
+
+def test_the_default_monitors_are_those_of_the_templates() -> None:
+    """Whether a URL is within their reach is asked of what is generated."""
+    options = {"deno": {"url": "https://notes.example.com/mcp"}}
+    manifest = {"name": "a", "targets": ["deno"], "target_options": options, "tools": []}
+    named = {**manifest, "monitor": {"outputs": list(DEFAULT_OUTPUTS)}}
+    assert render_project(manifest).keys() == render_project(named).keys()
+    assert {*DEFAULT_OUTPUTS, *HOSTED} <= {*get_args(Output)}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from scaffolder.manifest import Loaded
 from scaffolder.manifest.faults import Fault
 from scaffolder.manifest.findings import locate
 from scaffolder.manifest.wording import closest, code
-from scaffolder.rules import client, handle, ignores, rename, runtime, schema, secret, setting
+from scaffolder.rules import address, client, handle, ignores, rename, runtime, schema, secret, setting
 from scaffolder.rules.remarks import Limit, Remark, processes
 
 
@@ -71,8 +71,10 @@ RULES = (
     Rule(setting.local_file, processes),
     Rule(setting.private_address, processes),
     Rule(runtime.options_without_target),
-    Rule(runtime.path_mismatch),
-    Rule(setting.without_address),
+    Rule(address.path_mismatch),
+    Rule(address.private_url),
+    Rule(address.shared_url),
+    Rule(address.without_address),
     Rule(rename.idle_rename),
     Rule(client.missing_description),
     Rule(client.long_description, client.text_limits),

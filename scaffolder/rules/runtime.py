@@ -1,7 +1,6 @@
 """Rules about where a server runs: what its runtimes and plans cannot give to what it declares."""
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import unquote, urlsplit
 
 from scaffolder.manifest import Loaded
 from scaffolder.manifest.findings import Place, path
@@ -17,9 +16,6 @@ from scaffolder.rules.remarks import (
     seconds,
     servers,
 )
-
-# The template's default; a test compares the two.
-DEFAULT_PATH = "/mcp"
 
 _ADVICE = "start the work in one tool and fetch its result with another"
 
@@ -289,27 +285,4 @@ def options_without_target(loaded: Loaded) -> Iterator[Remark]:
                     None,
                     "add it there, or delete this",
                     key=True,
-                )
-
-
-def path_mismatch(loaded: Loaded) -> Iterator[Remark]:
-    """Warn of a URL whose path is not the one at which the server answers.
-
-    Why: the URL of a target is what the monitor calls, and what its clients are given. The server
-    answers at `transport.path`, `/mcp` unless it says otherwise, and with 404 anywhere else.
-
-    What to do: let the two agree. Where a proxy in front of the server rewrites the path, ignore
-    this.
-    """
-    manifest = loaded.manifest
-    wanted = (manifest.transport and manifest.transport.path) or DEFAULT_PATH
-    for name, options in (manifest.target_options or {}).items():
-        if options.url and name in manifest.targets:
-            found = unquote(urlsplit(options.url).path) or "/"
-            if found != wanted:
-                yield Remark(
-                    ("target_options", name, "url"),
-                    f"the path of this URL is {code(found)}, but the server answers at {code(wanted)}",
-                    None,
-                    f"end the URL in {code(wanted)}, or set `transport.path`",
                 )
