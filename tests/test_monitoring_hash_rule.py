@@ -128,16 +128,17 @@ def test_only_names_and_input_schemas_change_it(documented: Hashes) -> None:
     assert same == [(False, False)] * 4 + [(True, False)] * 4 + [(True, True)] * 3
 
 
+TEXT = st.characters(exclude_categories=["Cs"])
+# Not the key "\": JSON.parse of V8 (seen in 13.6 and 15.0) takes an escaped key for that one, where an object
+# before had it at that place.
+KEYS = st.characters(exclude_categories=["Cs"], exclude_characters="\\")
 JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**60), 2**60)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"]), max_size=4),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=3), inner, max_size=3)
-    ),
+    | st.text(TEXT, max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(KEYS, max_size=3), inner, max_size=3),
     max_leaves=8,
 )
 TOOLS = st.lists(
@@ -146,7 +147,7 @@ TOOLS = st.lists(
             "name": st.text("ab😀\ue000", min_size=1, max_size=3),
             "inputSchema": st.dictionaries(st.text("ab", max_size=2), JSON),
         },
-        optional={"description": st.text(st.characters(exclude_categories=["Cs"]), max_size=5)},
+        optional={"description": st.text(TEXT, max_size=5)},
     ),
     max_size=3,
     unique_by=lambda tool: str(tool["name"]),
