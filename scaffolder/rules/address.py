@@ -87,7 +87,8 @@ def without_address(loaded: Loaded) -> Iterator[Remark]:
     """Warn of monitors, or of an entry in a registry, for a server that has no address yet.
 
     Why: what is chosen under `monitor.outputs` calls the URL of each target, and an entry in the
-    MCP Registry names those that are public. As long as no target has one, nothing is generated.
+    MCP Registry names those that are public: with `https:`, and not of a private network. As long
+    as no target has one, nothing is generated but the workflow that checks and deploys.
 
     What to do: once the server is deployed, set `target_options.TARGET.url`.
     """
@@ -98,7 +99,10 @@ def without_address(loaded: Loaded) -> Iterator[Remark]:
         yield Remark(
             ("monitor", "outputs"), "no target has a `url` for these to watch", None, advice, key=True
         )
-    if manifest.registry and manifest.registry.name and not any(url.startswith("https:") for url in urls):
+    public = (
+        url for url in urls if url.startswith("https:") and not is_private(urlsplit(url).hostname or "")
+    )
+    if manifest.registry and manifest.registry.name and not any(public):
         yield Remark(
             ("registry", "name"), "no target has a public `url` for the entry", None, advice, key=True
         )

@@ -5,16 +5,19 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 from debian import program
 from e2e import servers
 from monitor_rules import Answer, gatus, holds, openstatus, passes
@@ -80,10 +83,10 @@ CASES = {
 }
 
 
-def watching(url: str) -> Tree:
+def watching(url: str, **changes: Any) -> Tree:
     """Return the files that watch the server of the manifest at a URL."""
     options = {"bun": {"url": url}}
-    return render(changed(target_options=options, monitor={"outputs": OUTPUTS}))
+    return render(changed(target_options=options, monitor={"outputs": OUTPUTS}, **changes))
 
 
 @contextmanager
@@ -135,7 +138,7 @@ def test_the_exporter_agrees_with_the_probe(name: str, runtime: Toolchain, tmp_p
         endpoint = stack.enter_context(serving(project, "bun", environment=case.environment))
         watcher = tmp_path / "watcher"
         watcher.mkdir()
-        tree = watching(endpoint.url)
+        tree = watching(endpoint.url, transport=case.deployed.get("transport", {}))
         write(watcher, tree)
         address = stack.enter_context(exporter(watcher))
 
@@ -219,40 +222,223 @@ def test_prometheus_accepts_its_files(hostile: list[Path]) -> None:
         run(program("prometheus-blackbox-exporter"), "--config.check", blackbox)
 
 
-# What the exporter says of each target, and the alerts that have to come of it once an outage has lasted.
-ALARMS: Mapping[str | None, Mapping[str, float]] = {
-    "McpServerDown": {"probe_success": 0, "probe_failed_due_to_regex": 0},
-    "McpServerDrifted": {"probe_success": 0, "probe_failed_due_to_regex": 1},
-    "McpServerSlow": {"probe_success": 1, "probe_failed_due_to_regex": 0, "probe_duration_seconds": 0.9},
-    None: {"probe_success": 1, "probe_failed_due_to_regex": 0, "probe_duration_seconds": 0.8},
+RULES = {
+    "McpServerDown": "critical",
+    "McpServerDrifted": "critical",
+    "McpServerSlow": "warning",
+    "McpServerNotReady": "warning",
+    "McpServerNotWatched": "critical",
+    "McpServerCertificateExpires": "warning",
 }
-RULES = ("McpServerDown", "McpServerDrifted", "McpServerSlow", "McpServerNotReady", "McpServerNotWatched")
+# What Prometheus knows of a target that is well, by check and by the name of a metric.
+WELL: Mapping[str, Mapping[str, str]] = {
+    "tools": {
+        "up": "1",
+        "probe_success": "1",
+        "probe_failed_due_to_regex": "0",
+        # Cloudflare may take 500 ms there, and Vercel 850.
+        "probe_duration_seconds": "0.4",
+        "probe_ssl_earliest_cert_expiry": "9000000",
+    },
+    "ready": {"up": "1", "probe_success": "1"},
+}
+SILENT = {"probe_success": "0", "probe_duration_seconds": "10"}
 
 
-@pytest.mark.parametrize("expected", ALARMS, ids=str)
-def test_an_outage_raises_its_own_alarm(expected: str | None, tmp_path: Path) -> None:
-    """With the third probe in a row, not with the second; and no other rule fires."""
-    labels = '{job="clock",check="tools",target="vercel",instance="here"}'
-    series = [{"series": name + labels, "values": f"{value}x20"} for name, value in ALARMS[expected].items()]
-    severity = "warning" if expected == "McpServerSlow" else "critical"
-    names = {"severity": severity, "check": "tools", "job": "clock", "target": "vercel", "instance": "here"}
-    raised = [{"exp_labels": names}]
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What Prometheus knows otherwise of a target in trouble, and the alert that has to come of it."""
+
+    rule: str | None
+    tools: Mapping[str, str] = field(default_factory=dict)
+    ready: Mapping[str, str] = field(default_factory=dict)
+    check: str = "tools"
+    probes: int = 3
+    """After how many."""
+
+
+TROUBLES = {
+    "down": Trouble("McpServerDown", SILENT, SILENT),
+    "drifted": Trouble("McpServerDrifted", {"probe_success": "0", "probe_failed_due_to_regex": "1"}),
+    "slow": Trouble("McpServerSlow", {"probe_duration_seconds": "0.9"}),
+    "not as slow": Trouble(None, {"probe_duration_seconds": "0.8"}),
+    "not ready": Trouble("McpServerNotReady", ready={"probe_success": "0"}, check="ready"),
+    # When the exporter gives no answer, what it said before is over.
+    "a module that the exporter does not know": Trouble(
+        "McpServerNotWatched",
+        {"up": "0", **dict.fromkeys(list(WELL["tools"])[1:], "stale")},
+        probes=4,
+    ),
+}
+
+
+def known(check: str, target: str, values: Mapping[str, list[str]]) -> list[dict[str, str]]:
+    """Return series of a target of the golden project."""
+    labels = f'job="clock",check="{check}",target="{target}",instance="here"'
+    return [{"series": f"{name}{{{labels}}}", "values": " ".join(each)} for name, each in values.items()]
+
+
+def raised(rule: str, **labels: str) -> dict[str, Any]:
+    """Return one alert, as promtool expects it."""
+    return {"exp_labels": {"severity": RULES[rule], "job": "clock", **labels}}
+
+
+def ask(
+    folder: Path,
+    series: list[dict[str, str]],
+    expected: Mapping[int, Mapping[str, dict[str, Any]]],
+    interval: int = 300,
+    failures: int = 3,
+) -> None:
+    """Have promtool play series to the rules of the golden project, and compare their alerts at some seconds.
+
+    It evaluates the rules every minute, as Prometheus does unless told otherwise.
+    """
+    raw = yaml.safe_load((GOLDEN / "clock/mcp.yaml").read_text())
+    raw["monitor"] |= {"interval_seconds": interval, "failures": failures}
+    # What an alert says is not compared, so it says nothing.
+    rules = render(raw)["monitor/prometheus/alerts.yml"].decode()
+    (folder / "alerts.yml").write_text(re.sub(r"annotations:\n +summary:.*", "annotations: {}", rules))
     questions = [
-        {"eval_time": at, "alertname": rule, "exp_alerts": raised if rule == expected and at == "10m" else []}
-        for at in ("5m", "10m")
+        {"eval_time": f"{second}s", "alertname": rule, "exp_alerts": [alerts[rule]] if rule in alerts else []}
+        for second, alerts in expected.items()
         for rule in RULES
     ]
-    rules = (GOLDEN / "clock/monitor/prometheus/alerts.yml").read_text()
-    # What an alert says is not compared, so it says nothing.
-    rules = re.sub(r"annotations:\n +summary:.*", "annotations: {}", rules)
-    (tmp_path / "alerts.yml").write_text(rules)
-    tests = {
-        "rule_files": ["alerts.yml"],
-        "evaluation_interval": "5m",
-        "tests": [{"interval": "5m", "input_series": series, "alert_rule_test": questions}],
-    }
-    (tmp_path / "tests.json").write_text(json.dumps(tests))
-    run(program("promtool"), "test", "rules", tmp_path / "tests.json")
+    test = {"interval": f"{interval}s", "input_series": series, "alert_rule_test": questions}
+    document = {"rule_files": ["alerts.yml"], "evaluation_interval": "1m", "tests": [test]}
+    (folder / "tests.json").write_text(json.dumps(document))
+    run(program("promtool"), "test", "rules", folder / "tests.json")
+
+
+class Ready(BaseHTTPRequestHandler):
+    """A server that is ready, and has other tools than any manifest."""
+
+    def do_GET(self) -> None:
+        """Answer as `/readyz` does."""
+        self._say('{"status":"ready"}')
+
+    def do_POST(self) -> None:
+        """Answer as `/mcp` does."""
+        self.rfile.read(int(self.headers["content-length"]))
+        self._say('{"jsonrpc":"2.0","id":2,"result":{"tools":[]}}')
+
+    def _say(self, text: str) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+def test_prometheus_itself_watches_and_alarms(runtime: Toolchain, tmp_path: Path) -> None:
+    """With the files as they are but for the exporter's address: of three targets, two are in trouble."""
+    project = servers.generate(tmp_path / "deployed", MANIFEST, runtime)
+    with ExitStack() as stack:
+        endpoint = stack.enter_context(serving(project, "bun"))
+        other = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Ready))
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        stack.callback(other.shutdown)
+        options = {
+            "bun": {"url": endpoint.url},
+            "deno": {"url": f"http://127.0.0.1:{other.server_port}/mcp"},
+            "vercel": {"url": f"http://127.0.0.1:{free_port()}/mcp"},
+        }
+        monitor = {"outputs": ["prometheus"], "interval_seconds": 10, "failures": 1}
+        watcher = tmp_path / "watcher"
+        watcher.mkdir()
+        write(watcher, render(changed(targets=[*options], target_options=options, monitor=monitor)))
+        asked = stack.enter_context(exporter(watcher)).removeprefix("http://")
+
+        files = watcher / "monitor/prometheus"
+        scrape = yaml.safe_load((files / "scrape.yml").read_text().replace("127.0.0.1:9115", asked))
+        settings = {
+            "global": {"evaluation_interval": "1s"},
+            "rule_files": [str(files / "alerts.yml")],
+            **scrape,
+        }
+        (tmp_path / "prometheus.yml").write_text(json.dumps(settings))
+        address = f"127.0.0.1:{free_port()}"
+        command = [
+            program("prometheus"),
+            f"--config.file={tmp_path / 'prometheus.yml'}",
+            f"--storage.tsdb.path={tmp_path / 'data'}",
+            f"--web.listen-address={address}",
+        ]
+        log = stack.enter_context((tmp_path / "prometheus.log").open("wb"))
+        process = stack.enter_context(subprocess.Popen(command, stdout=log, stderr=log))
+        stack.callback(process.terminate)
+
+        expected = {("McpServerDrifted", "deno"), ("McpServerDown", "vercel")}
+        found: set[tuple[str, str]] = set()
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and found != expected:
+            time.sleep(0.5)
+            # It is not up yet.
+            with suppress(httpx.HTTPError):
+                found = alarms(address, checks=2 * len(options))
+        assert found == expected
+
+
+def alarms(address: str, checks: int) -> set[tuple[str, str]]:
+    """Return the alerts that Prometheus has raised, by target, once it has heard of so many checks."""
+    heard = httpx.get(f"http://{address}/api/v1/query", params={"query": "sum(up)"}).json()["data"]["result"]
+    if not heard or heard[0]["value"][1] != str(checks):
+        return set()
+    alerts = httpx.get(f"http://{address}/api/v1/alerts").json()["data"]["alerts"]
+    labels = [alert["labels"] for alert in alerts if alert["state"] == "firing"]
+    return {(each["alertname"], each.get("target", "")) for each in labels}
+
+
+# Shorter than Prometheus remembers a sample, as long, and longer.
+@pytest.mark.parametrize("interval", [60, 300, 3600])
+@pytest.mark.parametrize("name", TROUBLES)
+def test_trouble_raises_its_own_alarm(name: str, interval: int, tmp_path: Path) -> None:
+    """With the third probe in a row, not with the second; no other rule fires; it ends with the trouble."""
+    trouble = TROUBLES[name]
+    series = []
+    for check, changes in (("tools", trouble.tools), ("ready", trouble.ready)):
+        values = {
+            metric: [*[well] * 3, *[changes.get(metric, well)] * 4, *[well] * 3]
+            for metric, well in WELL[check].items()
+        }
+        series += known(check, "vercel", values)
+        series += known(check, "cloudflare", {metric: [well] * 10 for metric, well in WELL[check].items()})
+    due = (2 + trouble.probes) * interval
+    labels = {"check": trouble.check, "target": "vercel", "instance": "here"}
+    alarm = {trouble.rule: raised(trouble.rule, **labels)} if trouble.rule else {}
+    expected = {due - 60: {}, due: alarm, 7 * interval - 60: alarm, 7 * interval: {}}
+    ask(tmp_path, series, expected, interval)
+
+
+def test_trouble_that_does_not_last_raises_no_alarm(tmp_path: Path) -> None:
+    """Two probes that fail, and one that does not, over and over."""
+    flapping = [*["1", "0", "0"] * 5]
+    values = {metric: [well] * 15 for metric, well in WELL["tools"].items()} | {"probe_success": flapping}
+    ask(tmp_path, known("tools", "vercel", values), {second: {} for second in range(0, 15 * 300, 300)})
+
+
+def test_one_failure_can_be_enough(tmp_path: Path) -> None:
+    """Where the manifest says so."""
+    values = {metric: [well] * 4 for metric, well in WELL["tools"].items()}
+    values["probe_success"] = ["1", "1", "0", "1"]
+    alarm = {"McpServerDown": raised("McpServerDown", check="tools", target="vercel", instance="here")}
+    expected: Mapping[int, Mapping[str, dict[str, Any]]] = {540: {}, 600: alarm, 900: {}}
+    ask(tmp_path, known("tools", "vercel", values), expected, failures=1)
+
+
+def test_that_nobody_watches_is_an_alarm(tmp_path: Path) -> None:
+    """Prometheus does not know the job, as when its configuration was lost."""
+    ask(tmp_path, [], {840: {}, 900: {"McpServerNotWatched": raised("McpServerNotWatched")}})
+
+
+def test_a_certificate_that_nobody_renews_is_an_alarm(tmp_path: Path) -> None:
+    """In the last week of it."""
+    values = {metric: [well] * 3 for metric, well in WELL["tools"].items()}
+    values["probe_ssl_earliest_cert_expiry"] = [str(7 * 86_400 + 450)] * 3
+    rule = "McpServerCertificateExpires"
+    alarm = {rule: raised(rule, check="tools", target="vercel", instance="here")}
+    ask(tmp_path, known("tools", "vercel", values), {420: {}, 480: alarm})
 
 
 @pytest.fixture(scope="module")

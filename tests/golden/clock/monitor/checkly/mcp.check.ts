@@ -3,138 +3,106 @@
 import {
   AlertEscalationBuilder,
   ApiCheck,
+  type ApiCheckProps,
   AssertionBuilder,
   Frequency,
-  type HttpRequestMethod,
 } from "checkly/constructs";
 
-interface Check {
+interface Target {
   id: string;
-  name: string;
-  method: HttpRequestMethod;
+  title: string;
   url: string;
-  /** A value in two pairs of braces is a variable of the Checkly account. */
-  headers: { key: string; value: string }[];
-  body: string;
-  /** What the answer has to say, to the letter. */
-  contains: string[];
+  readyUrl: string;
+  /** Headers. What stands in two pairs of braces is a variable of the Checkly account. */
+  credentials: Record<string, string>;
+  /** In milliseconds: after the first an answer is slow, after the second there is none. */
   degradedResponseTime: number;
   maxResponseTime: number;
 }
 
-const checks: Check[] = [
+const targets: Target[] = [
   {
-    id: "clock-cloudflare-tools",
-    name: "clock on Cloudflare Workers: tools",
-    method: "POST",
+    id: "cloudflare",
+    title: "Cloudflare Workers",
     url: "https://clock.example.com/mcp",
-    headers: [
-      {
-        key: "accept",
-        value: "application/json, text/event-stream",
-      },
-      {
-        key: "content-type",
-        value: "application/json",
-      },
-      {
-        key: "mcp-protocol-version",
-        value: "2026-07-28",
-      },
-      {
-        key: "mcp-method",
-        value: "tools/list",
-      },
-    ],
-    body: '{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"mcp-scaffold-monitor","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}',
-    contains: [
-      '"tools":[{"name":"time.now","title":"Current time","description":"The time in a zone.","inputSchema":{"type":"object","properties":{"zone":{"type":"string","default":"Europe/Zurich"}},"additionalProperties":false,"examples":[{"zone":"Asia/Tokyo"}]},"outputSchema":{"type":"object","properties":{"time":{"type":"string","format":"date-time"},"offset_minutes":{"type":"integer","minimum":-840}},"required":["time","offset_minutes"]},"annotations":{"readOnlyHint":true,"openWorldHint":false}}]',
-      '"io.modelcontextprotocol/serverInfo":{"name":"clock","version":"1.2.0"',
-    ],
+    readyUrl: "https://clock.example.com/readyz",
+    credentials: {},
     degradedResponseTime: 500,
     maxResponseTime: 5000,
   },
   {
-    id: "clock-cloudflare-ready",
-    name: "clock on Cloudflare Workers: ready",
-    method: "GET",
-    url: "https://clock.example.com/readyz",
-    headers: [],
-    body: "",
-    contains: [],
-    degradedResponseTime: 500,
-    maxResponseTime: 5000,
-  },
-  {
-    id: "clock-vercel-tools",
-    name: "clock on Vercel: tools",
-    method: "POST",
+    id: "vercel",
+    title: "Vercel",
     url: "https://clock-example.vercel.app/mcp",
-    headers: [
-      {
-        key: "accept",
-        value: "application/json, text/event-stream",
-      },
-      {
-        key: "content-type",
-        value: "application/json",
-      },
-      {
-        key: "mcp-protocol-version",
-        value: "2026-07-28",
-      },
-      {
-        key: "mcp-method",
-        value: "tools/list",
-      },
-      {
-        key: "x-vercel-protection-bypass",
-        value: "{{VERCEL_AUTOMATION_BYPASS_SECRET}}",
-      },
-    ],
-    body: '{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"mcp-scaffold-monitor","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}',
-    contains: [
-      '"tools":[{"name":"time.now","title":"Current time","description":"The time in a zone.","inputSchema":{"type":"object","properties":{"zone":{"type":"string","default":"Europe/Zurich"}},"additionalProperties":false,"examples":[{"zone":"Asia/Tokyo"}]},"outputSchema":{"type":"object","properties":{"time":{"type":"string","format":"date-time"},"offset_minutes":{"type":"integer","minimum":-840}},"required":["time","offset_minutes"]},"annotations":{"readOnlyHint":true,"openWorldHint":false}}]',
-      '"io.modelcontextprotocol/serverInfo":{"name":"clock","version":"1.2.0"',
-    ],
-    degradedResponseTime: 850,
-    maxResponseTime: 10000,
-  },
-  {
-    id: "clock-vercel-ready",
-    name: "clock on Vercel: ready",
-    method: "GET",
-    url: "https://clock-example.vercel.app/readyz",
-    headers: [
-      {
-        key: "x-vercel-protection-bypass",
-        value: "{{VERCEL_AUTOMATION_BYPASS_SECRET}}",
-      },
-    ],
-    body: "",
-    contains: [],
+    readyUrl: "https://clock-example.vercel.app/readyz",
+    credentials: {
+      "x-vercel-protection-bypass": "{{VERCEL_AUTOMATION_BYPASS_SECRET}}",
+    },
     degradedResponseTime: 850,
     maxResponseTime: 10000,
   },
 ];
 
-for (const check of checks) {
-  const { id, method, url, headers, body, contains, ...rest } = check;
-  new ApiCheck(id, {
-    ...rest,
-    frequency: Frequency.EVERY_5M,
-    locations: ["us-east-1", "eu-central-1", "ap-southeast-1"],
-    alertEscalationPolicy: AlertEscalationBuilder.runBasedEscalation(3),
+const listTools = {
+  headers: {
+    accept: "application/json, text/event-stream",
+    "content-type": "application/json",
+    "mcp-protocol-version": "2026-07-28",
+    "mcp-method": "tools/list",
+  },
+  body: '{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"mcp-scaffold-monitor","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}',
+};
+
+/** What the answer has to say, to the letter: these tools, and that this version of this server has them. */
+const expected = [
+  '"tools":[{"name":"time.now","title":"Current time","description":"The time in a zone.","inputSchema":{"type":"object","properties":{"zone":{"type":"string","default":"Europe/Zurich"}},"additionalProperties":false,"examples":[{"zone":"Asia/Tokyo"}]},"outputSchema":{"type":"object","properties":{"time":{"type":"string","format":"date-time"},"offset_minutes":{"type":"integer","minimum":-840}},"required":["time","offset_minutes"]},"annotations":{"readOnlyHint":true,"openWorldHint":false}}]',
+  '"io.modelcontextprotocol/serverInfo":{"name":"clock","version":"1.2.0"',
+];
+
+const options: Partial<ApiCheckProps> = {
+  frequency: Frequency.EVERY_5M,
+  locations: ["us-east-1", "eu-central-1", "ap-southeast-1"],
+  alertEscalationPolicy: AlertEscalationBuilder.runBasedEscalation(3),
+  // Who is told: channels of the account by their numbers, each as AlertChannel.fromId(1234). Here, nobody is.
+  alertChannels: [],
+};
+
+const pairs = (headers: Record<string, string>) =>
+  Object.entries(headers).map(([key, value]) => ({ key, value }));
+
+for (const target of targets) {
+  const { id, title, url, readyUrl, credentials, ...times } = target;
+
+  // The right server answers, with the tools that mcp.yaml says.
+  new ApiCheck(`clock-${id}-tools`, {
+    name: `clock on ${title}: tools`,
+    ...options,
+    ...times,
     request: {
-      method,
+      method: "POST",
       url,
-      headers,
-      ...(body && { body, bodyType: "RAW" as const }),
+      headers: pairs({ ...listTools.headers, ...credentials }),
+      body: listTools.body,
+      bodyType: "RAW",
       followRedirects: false,
       assertions: [
         AssertionBuilder.statusCode().equals(200),
-        ...contains.map((text) => AssertionBuilder.textBody().contains(text)),
+        ...expected.map((text) => AssertionBuilder.textBody().contains(text)),
       ],
+    },
+  });
+
+  // No secret is missing there.
+  new ApiCheck(`clock-${id}-ready`, {
+    name: `clock on ${title}: ready`,
+    ...options,
+    ...times,
+    request: {
+      method: "GET",
+      url: readyUrl,
+      headers: pairs(credentials),
+      followRedirects: false,
+      assertions: [AssertionBuilder.statusCode().equals(200)],
     },
   });
 }
