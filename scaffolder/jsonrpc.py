@@ -3,27 +3,49 @@
 A response comes as a JSON body or as an event of a stream; both are read within one deadline.
 """
 
-import ipaddress
 import json
+import re
 import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
-# A server that sends more than this for one answer is not listing tools.
-MAX_BODY_BYTES = 64 * 1024 * 1024
+from scaffolder.connecting import Backend, is_usable, proxy_of
+from scaffolder.diagnostics import UserError
+
+# A server that sends more than this for one answer, or one list of tools, is not listing tools. It counts
+# after decompression: a few bytes can stand for all the memory there is.
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+PIECE_BYTES = 64 * 1024
+
+# What reads an answer, prints it or compares it goes down into it; no schema is nested like this.
+MAX_DEPTH = 100
 
 QUOTED = 300
 
-HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+JSON, STREAM = "application/json", "text/event-stream"
+
+HEADERS = {"accept": f"{JSON}, {STREAM}", "content-type": JSON}
+
+# What is decoded here, piece by piece; httpx would decode all that a server likes to nest.
+ENCODINGS = {"accept-encoding": "gzip"}
+
+# What comes of a server of HTTP/2 alone, with encryption and without, and of one that speaks no HTTP at all.
+OTHER_PROTOCOL = ("no application protocol", "illegal status line", "illegal request line")
+
+# The line break that ends an event after the one that ends its last line.
+BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 
 
 class Layer(StrEnum):
@@ -61,6 +83,8 @@ class Exchange:
     latency_ms: float
     headers: Mapping[str, str]
     """Of the HTTP response; their names are found in any case."""
+    size: int
+    """Of the body, in bytes."""
 
 
 class ExchangeError(Exception):
@@ -103,7 +127,8 @@ class Connection:
         elapsed = (time.perf_counter() - started) * 1000
         reply = _reply(kind, body, message["id"])
         error = reply.get("error") if reply else None
-        challenge = answered.get("www-authenticate")
+        # An empty one challenges nobody.
+        challenge = answered.get("www-authenticate", "").strip() or None
         if isinstance(error, dict):
             code = error.get("code")
             text = f"{method}: error {code}: {quote(str(error.get('message')))}"
@@ -117,16 +142,21 @@ class Connection:
         if status != httpx.codes.OK:
             # A redirection is not followed: whoever sends credentials has to know to whom.
             to = f" to {quote(answered['location'])}" if "location" in answered else ""
-            text = f"{method}: HTTP {status}{to}: {quote(_decode(body))}"
+            later = f" (Retry-After: {quote(answered['retry-after'])})" if "retry-after" in answered else ""
+            text = f"{method}: HTTP {status}{to}{later}: {quote(_decode(body))}"
             raise ExchangeError(Layer.HTTP, text, status, challenge=challenge)
-        if reply is None:
+        # Whatever the body holds, no client looks into one of another type.
+        if reply is None or kind not in {JSON, STREAM}:
             raise ExchangeError(
                 Layer.JSON_RPC,
                 f"{method}: no response with id {message['id']} in a body of type {kind or 'unknown'}: "
                 f"{quote(_decode(body))}",
                 status,
             )
-        return Exchange(member(reply, "result", dict, method), elapsed, answered)
+        if "error" in reply:
+            text = f"{method}: `error` is {quote(json.dumps(error))} instead of an object"
+            raise ExchangeError(Layer.JSON_RPC, text, status)
+        return Exchange(member(reply, "result", dict, method), elapsed, answered, len(body))
 
     def notify(
         self, message: Mapping[str, Any], headers: Mapping[str, str], *, lenient: bool = False
@@ -147,11 +177,13 @@ class Connection:
         deadline = time.perf_counter() + self._timeout
         with (
             suppress(httpx.HTTPError, httpx.InvalidURL, ExchangeError),
-            self._bounded() as cut,
-            self._http.stream("GET", self._url, extensions={"trace": self._trace}) as response,
+            self._bounded() as over,
+            self._http.stream(
+                "GET", self._url, headers=ENCODINGS, extensions={"trace": self._trace}
+            ) as response,
         ):
             body = _read(response, "", None, deadline)
-            if not cut.finished.is_set():
+            if not over.is_set():
                 return response.status_code, body.decode(errors="replace")
         return None
 
@@ -164,46 +196,55 @@ class Connection:
         content = json.dumps(message).encode()
         try:
             with (
-                self._bounded() as cut,
+                self._bounded() as over,
                 self._http.stream(
                     "POST",
                     self._url,
                     content=content,
-                    headers={**HEADERS, **headers},
+                    headers={**HEADERS, **ENCODINGS, **headers},
                     extensions={"trace": self._trace},
                 ) as response,
             ):
                 body = _read(response, _kind(response.headers), message.get("id"), deadline)
-                if cut.finished.is_set():
+                if over.is_set():
                     raise httpx.ReadTimeout("the answer was cut off")
                 return response.status_code, response.headers, body
+        except httpx.ProxyError as error:
+            raise ExchangeError(Layer.CONNECT, f"the proxy of the environment refuses: {error}") from error
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,
             httpx.UnsupportedProtocol,
             httpx.InvalidURL,
         ) as error:
-            raise ExchangeError(Layer.CONNECT, f"{self._url}: {error or type(error).__name__}") from error
+            raise ExchangeError(Layer.CONNECT, f"{self._url}: {_said(error)}") from error
         except httpx.TimeoutException as error:
             raise ExchangeError(Layer.HTTP, f"{method}: no answer in {self._timeout:g} s") from error
         except httpx.HTTPError as error:
             if time.perf_counter() >= deadline:
                 raise ExchangeError(Layer.HTTP, f"{method}: no answer in {self._timeout:g} s") from error
-            raise ExchangeError(Layer.HTTP, f"{method}: {error or type(error).__name__}") from error
+            raise ExchangeError(Layer.HTTP, f"{method}: {_said(error)}") from error
 
     @contextmanager
-    def _bounded(self) -> Iterator[threading.Timer]:
-        """Put an end to an exchange when its time is over, of which the timer knows.
+    def _bounded(self) -> Iterator[threading.Event]:
+        """Put an end to an exchange when its time is over; the event tells that it was.
 
         httpx limits the time between two bytes, and a server may send the head of its answer one by one.
         """
-        cut = threading.Timer(self._timeout, self._cut)
-        cut.daemon = True
-        cut.start()
+        over = threading.Event()
+
+        def end() -> None:
+            # First, for whoever reads takes the end of the connection for that of the body.
+            over.set()
+            self._cut()
+
+        timer = threading.Timer(self._timeout, end)
+        timer.daemon = True
+        timer.start()
         try:
-            yield cut
+            yield over
         finally:
-            cut.cancel()
+            timer.cancel()
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Learn from httpx which connection an exchange goes through."""
@@ -233,31 +274,60 @@ def quote(text: str) -> str:
 
 
 def open_client(url: str, headers: Mapping[str, str] | None, timeout: float) -> httpx.Client:
-    """Return an HTTP client for one server."""
+    """Return an HTTP client for one server, which keeps no cookies: clients of MCP do not either.
+
+    Raises UserError where the certificates that are to be believed cannot be read, or the proxy of the
+    environment is none of HTTP.
+    """
+    # To read the certificates takes longer than a local server takes to answer.
+    verify = not url.lower().startswith("http:") and trust()
+    proxy = proxy_of(url)
+    if proxy is not None and not is_usable(proxy):
+        raise UserError("the environment has a proxy that is not one of HTTP")
     return httpx.Client(
         headers=headers,
         timeout=timeout,
-        # A proxy of the environment reaches the world, not this machine.
-        trust_env=not is_loopback(url),
-        # To read the certificates takes longer than a local server takes to answer.
-        verify=not url.lower().startswith("http:") and trust(),
+        # What the environment says of proxies is read in one place, for every layer alike.
+        trust_env=False,
+        proxy=proxy,
+        verify=verify,
+        transport=None if proxy else _Transport(verify),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
 
 
+class _Transport(httpx.HTTPTransport):
+    """Connects to the first address that answers."""
+
+    def __init__(self, verify: ssl.SSLContext | bool) -> None:  # noqa: FBT001 - as httpx has it
+        super().__init__(verify=verify, trust_env=False)
+        # httpx has no parameter for it.
+        self._pool: httpcore.ConnectionPool = httpcore.ConnectionPool(
+            ssl_context=verify if isinstance(verify, ssl.SSLContext) else None, network_backend=Backend()
+        )
+
+
 def trust() -> ssl.SSLContext:
-    """Return whose certificates are believed: the public authorities', or those in SSL_CERT_FILE."""
-    return httpx.create_ssl_context()
+    """Return whose certificates are believed: the public authorities', or those in SSL_CERT_FILE.
 
-
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL leads to this machine."""
+    Raises UserError where those cannot be read.
+    """
     try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return False
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost" or host.endswith(".localhost")
+        return httpx.create_ssl_context()
+    except OSError as error:
+        raise UserError(
+            f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}"
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    """Say what httpx has found, in words that do not need its source."""
+    text = str(error) or type(error).__name__
+    # Every OpenSSL prints its alerts in another way.
+    words = text.lower().replace("_", " ")
+    if any(sign in words for sign in OTHER_PROTOCOL):
+        return f"it does not speak HTTP/1.1, as clients of MCP do: {quote(text)}"
+    return text
 
 
 def _kind(headers: Mapping[str, str]) -> str:
@@ -268,31 +338,105 @@ def _kind(headers: Mapping[str, str]) -> str:
 def _read(response: httpx.Response, kind: str, wanted: object, deadline: float) -> bytes:
     """Read a body; of a stream only until the response is there, since a server may keep it open."""
     body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
+    read = 0
+    for piece in _pieces(response):
+        # A blank line may have begun in the piece before.
+        sought = max(read, len(body) - 3)
+        body += piece
         if len(body) > MAX_BODY_BYTES:
             raise ExchangeError(Layer.HTTP, f"the answer is larger than {MAX_BODY_BYTES} bytes")
-        if kind == "text/event-stream" and chunk.endswith((b"\n", b"\r")) and _reply(kind, body, wanted):
-            break
+        while kind == STREAM and (end := BLANK_LINE.search(body, sought)):
+            if _reply(kind, body[read : end.end()], wanted):
+                return bytes(body)
+            read = sought = end.end()
         # httpx limits the time between two chunks, and a server may send one a second for ever.
         if time.perf_counter() > deadline:
             raise httpx.ReadTimeout("the answer did not end")
     return bytes(body)
 
 
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    """Give a body as it was before it was compressed, in pieces that fit into memory."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding in {"", "identity"}:
+        yield from response.iter_raw()
+        return
+    if encoding not in {"gzip", "x-gzip"}:
+        text = f"the answer comes as {quote(encoding)}, which the probe does not ask for"
+        raise ExchangeError(Layer.HTTP, text, response.status_code)
+    # 16 more than the window: with the header of gzip.
+    decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        for chunk in response.iter_raw():
+            left, piece = chunk, b""
+            # A full piece may leave more behind, even when all that came is taken in.
+            while left or len(piece) == PIECE_BYTES:
+                piece = decoder.decompress(left, PIECE_BYTES)
+                yield piece
+                if decoder.eof:
+                    return
+                left = decoder.unconsumed_tail
+    except zlib.error as error:
+        text = f"the answer is not the gzip that it says it is: {error}"
+        raise ExchangeError(Layer.HTTP, text, response.status_code) from error
+
+
 def _reply(kind: str, body: bytes | bytearray, wanted: object) -> Mapping[str, Any] | None:
     """Find the response to a request among the messages of a body; an error may name no request."""
-    for text in _events(bytes(body)) if kind == "text/event-stream" else [bytes(body)]:
-        with suppress(ValueError, RecursionError):
-            message = json.loads(text)
-            if (
-                isinstance(message, dict)
-                and message.get("jsonrpc") == "2.0"
-                and "method" not in message
-                and (message.get("id") == wanted or (message.get("id") is None and "error" in message))
-            ):
-                return message
+    for text in _events(bytes(body)) if kind == STREAM else [bytes(body)]:
+        message = _parse(text)
+        if (
+            isinstance(message, dict)
+            and message.get("jsonrpc") == "2.0"
+            and "method" not in message
+            and (
+                # True is no number here.
+                (message.get("id") == wanted and not isinstance(message.get("id"), bool))
+                or (message.get("id") is None and "error" in message)
+            )
+        ):
+            return message
     return None
+
+
+def _parse(text: bytes) -> Any:
+    """Read JSON as a client does, which is in UTF-8 and knows no NaN; None for what is none.
+
+    Raises ExchangeError for what is nested too deep to be looked into.
+    """
+    deep = False
+    value = None
+    try:
+        value = json.loads(
+            text.decode(errors="replace").removeprefix("\ufeff"), parse_constant=_refuse_constant
+        )
+        deep = _is_deep(value) if text.count(b"[") + text.count(b"{") > MAX_DEPTH else False
+    except RecursionError:
+        deep = True
+    except ValueError:
+        return None
+    if deep:
+        raise ExchangeError(Layer.JSON_RPC, f"the answer is nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_deep(value: Any) -> bool:
+    """Tell whether a JSON value has too many levels, level by level and not by recursion."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def _events(body: bytes) -> Iterator[bytes]:
@@ -301,7 +445,7 @@ def _events(body: bytes) -> Iterator[bytes]:
     By bytes, and not with `splitlines`: a description may hold U+2028 or U+0085, which end no line here.
     """
     lines: list[bytes] = []
-    for line in body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
+    for line in body.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
         if not line and lines:
             yield b"\n".join(lines)
             lines = []
@@ -310,4 +454,4 @@ def _events(body: bytes) -> Iterator[bytes]:
 
 
 def _decode(body: bytes) -> str:
-    return body.decode(errors="replace").strip()
+    return body[: 8 * QUOTED].decode(errors="replace").strip()

@@ -22,7 +22,7 @@ Headers = Annotated[
     typer.Option("--header", metavar="NAME=VARIABLE", help="A header, and where its value is; repeatable."),
 ]
 Timeout = Annotated[
-    float | None, typer.Option("--timeout", min=0.001, help="Seconds after which a server is down.")
+    float | None, typer.Option("--timeout", min=0.001, max=3600, help="Seconds after which a server is down.")
 ]
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, Self
 import httpx
 
 from scaffolder.jsonrpc import (
+    MAX_BODY_BYTES,
     Connection,
     Exchange,
     ExchangeError,
@@ -54,6 +56,7 @@ class EraReport:
     server: Mapping[str, Any] = field(default_factory=dict)
     tools: tuple[Mapping[str, Any], ...] = ()
     latencies_ms: Mapping[str, float] = field(default_factory=dict)
+    """By method; that of a list is the time for all of its pages."""
     session: bool = False
     """Whether the server began a session of the protocol's, which has ended by now."""
     failure: Failure | None = None
@@ -110,11 +113,12 @@ class Client:
         *,
         lenient: bool = False,
     ) -> None:
-        """Connect to nothing yet. `timeout` is for each exchange, in seconds.
+        """Connect to nothing yet. `timeout` is for each exchange, in seconds, and for all pages of a list.
 
         `lenient` takes what every client takes, and not only what the protocol says.
         """
         self._lenient = lenient
+        self._timeout = timeout
         self._connection = Connection(url, headers, timeout)
         self._id = 0
         # What legacy requests carry: the revision, and the session if the server began one.
@@ -170,7 +174,7 @@ class Client:
                 raise ExchangeError(Layer.PROTOCOL, text)
             self._legacy[SESSION] = session
         version = member(result, "protocolVersion", str, "initialize")
-        if not re.fullmatch(r"[!-~]+", version):
+        if not re.fullmatch(r"[!-~]{1,64}", version):
             text = f"initialize: the revision is {quote(json.dumps(version))}, which no header can carry"
             raise ExchangeError(Layer.PROTOCOL, text)
         # What was agreed on goes with all that follows.
@@ -201,20 +205,27 @@ class Client:
 
     def _list(self, era: Era, latencies: dict[str, float]) -> Iterator[Mapping[str, Any]]:
         params: dict[str, Any] = {}
-        for _ in range(MAX_PAGES):
+        started, ms, size = time.monotonic(), 0.0, 0
+        for number in range(MAX_PAGES):
+            if number and time.monotonic() - started > self._timeout:
+                text = f"tools/list: {number} pages in {self._timeout:g} s, and no end of them"
+                raise ExchangeError(Layer.HTTP, text)
             done = self._request(era, "tools/list", params)
             result = done.result
-            latencies.setdefault("tools/list", done.latency_ms)
+            ms, size = ms + done.latency_ms, size + done.size
+            if size > MAX_BODY_BYTES:
+                text = f"tools/list: its pages are larger than {MAX_BODY_BYTES} bytes together"
+                raise ExchangeError(Layer.HTTP, text)
             for tool in member(result, "tools", list, "tools/list"):
                 if not isinstance(tool, dict) or not isinstance(tool.get("name"), str):
                     text = f"tools/list holds what is no tool: {quote(json.dumps(tool))}"
                     raise ExchangeError(Layer.PROTOCOL, text)
-                member(tool, "inputSchema", dict, f"the tool {tool['name']}")
+                member(tool, "inputSchema", dict, f"the tool {quote(tool['name'])}")
                 yield tool
-            cursor = result.get("nextCursor")
-            if cursor is None:
+            latencies["tools/list"] = ms
+            if result.get("nextCursor") is None:
                 return
-            params = {"cursor": cursor}
+            params = {"cursor": member(result, "nextCursor", str, "tools/list")}
         raise ExchangeError(Layer.PROTOCOL, f"tools/list has more than {MAX_PAGES} pages")
 
     def _request(self, era: Era, method: str, params: Mapping[str, Any]) -> Exchange:

@@ -21,6 +21,10 @@ def probe(
     call: Annotated[
         str | None, typer.Option("--call", metavar="TOOL[=JSON]", help="Call a tool that only reads.")
     ] = None,
+    auth: Annotated[
+        bool | None,
+        typer.Option("--auth/--no-auth", help="Expect that nobody gets in without credentials."),
+    ] = None,
     timeout: Timeout = None,
     jobs: Jobs = 8,
     json: Json = False,
@@ -34,9 +38,10 @@ def probe(
     Goes through DNS, TCP, TLS, HTTP, JSON-RPC and both eras of the protocol, and compares the tools with
     those that are expected. One verdict for each server: healthy, degraded, auth-walled, drifted or down.
     Any MCP server can be probed by its URL, of which nothing more is expected than to answer. Credentials
-    come from the environment, as in `--header Authorization=MCP_AUTHORIZATION`.
+    come from the environment, as in `--header Authorization=MCP_AUTHORIZATION`. With `--auth`, or where the
+    manifest has `monitor.bearer`, who has none must get HTTP 401 with a challenge.
     """
-    from scaffolder.monitoring.expectation import Terms, choose  # noqa: PLC0415
+    from scaffolder.monitoring.expectation import Terms, choice  # noqa: PLC0415
     from scaffolder.monitoring.probing import probe_all  # noqa: PLC0415
     from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
     from scaffolder.reports.probe import form, probed, told  # noqa: PLC0415
@@ -45,13 +50,13 @@ def probe(
     if (monitor and where) or not (monitor or where or target):
         raise typer.BadParameter("give a URL or a project's folder, or --target, or --monitor")
     chosen = form(json=json, jsonl=jsonl, prometheus=prometheus)
-    terms = Terms(tuple(header or ()), call, timeout)
+    terms = Terms(tuple(header or ()), call, timeout, auth)
     try:
-        expectations = choose(where, target or (), monitor, terms)
+        found = choice(where, target or (), monitor, terms)
     except InvalidProjectError as error:
         raise typer.Exit(manifest_report.refused("probe", error.invalid, as_json=json)) from error
-    probes = probe_all(expectations, jobs=jobs, on_done=lambda one: told(one, chosen))
-    raise typer.Exit(probed(probes, chosen))
+    probes = probe_all(found.expectations, jobs=jobs, on_done=lambda one: told(one, chosen))
+    raise typer.Exit(probed(probes, chosen, found.unprobed))
 
 
 def monitor(

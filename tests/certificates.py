@@ -25,14 +25,19 @@ class Authority:
         """What those who believe it read."""
         return self.folder / "authority.pem"
 
-    def encryption(self, *, starts: timedelta, ends: timedelta, address: str = "127.0.0.1") -> ssl.SSLContext:
-        """Return the server's side, with a certificate that is valid between two times from now."""
+    def encryption(
+        self, *, starts: timedelta, ends: timedelta, address: str = "127.0.0.1", own: bool = False
+    ) -> ssl.SSLContext:
+        """Return the server's side, with a certificate that is valid between two times from now.
+
+        With `own`, the server has signed it itself.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name("server"))
-            .issuer_name(self.certificate.subject)
+            .issuer_name(_name("server") if own else self.certificate.subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + starts)
@@ -41,9 +46,10 @@ class Authority:
                 x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(address))]), critical=False
             )
             .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
+                x509.AuthorityKeyIdentifier.from_issuer_public_key((key if own else self.key).public_key()),
+                critical=False,
             )
-            .sign(self.key, hashes.SHA256())
+            .sign(key if own else self.key, hashes.SHA256())
         )
         file = self.folder / "server.pem"
         secret = key.private_bytes(

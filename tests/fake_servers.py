@@ -1,6 +1,7 @@
 """Servers that do what a test wants, on a port of this machine."""
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -82,24 +83,32 @@ class QuietServer(ThreadingHTTPServer):
         """Say nothing."""
 
 
+class QuietServer6(QuietServer):
+    """Listens on an address of IPv6 alone."""
+
+    address_family = socket.AF_INET6
+
+
 @contextmanager
 def server(
     answer: Answer,
     *,
     pages: Mapping[str, tuple[int, str]] | None = None,
     encryption: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[tuple[str, list[tuple[dict[str, Any], dict[str, str]]]]]:
     """Serve one behaviour, and yield the URL and what is received."""
     members = {"answer": staticmethod(answer), "seen": [], "pages": pages or {}}
     handler = type("Behaviour", (Handler,), members)
-    with QuietServer(("127.0.0.1", 0), handler) as http:
+    with (QuietServer6 if ":" in host else QuietServer)((host, 0), handler) as http:
         if encryption is not None:
             http.socket = encryption.wrap_socket(http.socket, server_side=True)
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             scheme = "http" if encryption is None else "https"
-            yield f"{scheme}://127.0.0.1:{http.server_port}/mcp", handler.seen  # type: ignore[attr-defined] # of the class above
+            name = f"[{host}]" if ":" in host else host
+            yield f"{scheme}://{name}:{http.server_port}/mcp", handler.seen  # type: ignore[attr-defined] # of the class above
         finally:
             http.shutdown()
             thread.join()

@@ -9,10 +9,13 @@ from projects import make
 
 from scaffolder.hashing import definitions_hash, tools_hash
 from scaffolder.monitoring.expectation import (
+    Credential,
     Expectation,
     ExpectationError,
     Terms,
+    choice,
     choose,
+    is_personal,
     of_monitor,
     of_project,
     of_url,
@@ -58,7 +61,11 @@ def test_a_url() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "notes.example.com/mcp", "ftp://x/", "https://", "http://[", "http://x:0/", "http://x:99999/"]
+    "url",
+    [
+        *("", "notes.example.com/mcp", "ftp://x/", "https://", "http://[", "http://x:0/", "http://x:99999/"),
+        *("http://x/\x1b[2J", "http://x/\u202e", "http://x/a b"),
+    ],
 )
 def test_what_is_no_url(url: str) -> None:
     """It is refused before anything is sent."""
@@ -157,6 +164,15 @@ def test_a_server_that_refuses_the_legacy_era(tmp_path: Path) -> None:
         lambda document: document["targets"].update(deno=None),
         lambda document: document["targets"]["deno"].update(timeout_ms=None),
         lambda document: document.update(targets=[1]),
+        lambda document: document["targets"]["deno"].update(timeout_ms="soon"),
+        lambda document: document["targets"]["deno"].update(down_ms=float("nan")),
+        lambda document: document["targets"].update({"a\x1b[2J": document["targets"]["deno"]}),
+        lambda document: document["targets"]["deno"].update(
+            credentials=[{"header": "a b", "prefix": "", "variable": "X"}]
+        ),
+        lambda document: document["targets"]["deno"].update(
+            credentials=[{"header": "a", "prefix": "\r\nb: ", "variable": "X"}]
+        ),
     ],
 )
 def test_a_monitor_that_was_not_generated(change: Any, project: Path) -> None:
@@ -188,15 +204,17 @@ def test_auth_and_credentials_of_a_monitor(project: Path, monkeypatch: pytest.Mo
             {"header": "Authorization", "prefix": "Bearer ", "variable": "TOKEN"},
             {"header": "X-Bypass", "prefix": "", "variable": "BYPASS"},
         ]
-        document["auth"] = True
-        document["targets"]["deno"]["credentials"] = entries
+        document["targets"]["deno"] |= {"auth": True, "credentials": entries}
 
     path = edit(project, change)
     monkeypatch.delenv("BYPASS", raising=False)
     monkeypatch.setenv("TOKEN", "a-long-secret\n")
     first, second = of_monitor(path)
     assert first.auth
+    assert not second.auth
     assert first.headers == {"authorization": "Bearer a-long-secret"}
+    assert [str(each) for each in first.brought] == ["`authorization` from TOKEN"]
+    assert [str(each) for each in first.missing] == ["`x-bypass` from BYPASS"]
     assert "a-long-secret" not in repr(first)
     assert not second.headers or "authorization" not in second.headers
     monkeypatch.setenv("TOKEN", "é")
@@ -247,7 +265,12 @@ def test_arguments_choose_what_to_expect(project: Path, monkeypatch: pytest.Monk
     terms = Terms(("Authorization=TOKEN",), "look", 2.5)
     (any_server,) = choose(URL, (), None, terms)
     assert any_server == Expectation(
-        "notes.example.com", URL, {"authorization": "x"}, down_ms=2500, call=("look", {})
+        "notes.example.com",
+        URL,
+        {"authorization": "x"},
+        (Credential("authorization", "TOKEN"),),
+        down_ms=2500,
+        call=("look", {}),
     )
     of_folder = choose(str(project), (), None, terms)
     assert [each.name for each in of_folder] == ["deno", "vercel"]
@@ -257,3 +280,93 @@ def test_arguments_choose_what_to_expect(project: Path, monkeypatch: pytest.Monk
     assert choose(None, (), project / "monitor/monitor.json", terms) == of_folder
     monkeypatch.chdir(project)
     assert choose(None, ("deno",), None, terms) == of_folder[:1]
+
+
+def test_a_manifest_with_a_bearer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who says which token a monitor sends says that nobody gets in without one; options say it likewise."""
+    project = make(tmp_path / "x", {**MANIFEST, "monitor": {"bearer": "MONITOR_TOKEN"}})
+    document = json.loads((project / "monitor/monitor.json").read_bytes())
+    assert {each["auth"] for each in document["targets"].values()} == {True}
+    monkeypatch.delenv("MONITOR_TOKEN", raising=False)
+    deno, vercel = of_project(project)
+    assert deno.auth
+    assert [each.variable for each in deno.missing] == ["MONITOR_TOKEN"]
+    assert [each.is_personal for each in vercel.missing] == [False, True]
+    monkeypatch.setenv("MONITOR_TOKEN", "x")
+    assert of_project(project)[0].missing == ()
+    for auth in (True, False):
+        for where in (str(project), URL):
+            chosen = choose(where, (), None, Terms(auth=auth))
+            assert {each.auth for each in chosen} == {auth}
+
+
+def test_what_is_given_goes_ahead_of_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token by another name is a token."""
+    project = make(tmp_path / "x", {**MANIFEST, "monitor": {"bearer": "MONITOR_TOKEN"}})
+    monkeypatch.delenv("MONITOR_TOKEN", raising=False)
+    monkeypatch.setenv("OTHER", "Bearer x")
+    (deno,) = choose(str(project), ("deno",), None, Terms(("Authorization = OTHER",)))
+    assert deno.missing == ()
+    assert deno.credentials == (Credential("authorization", "OTHER"),)
+
+
+@pytest.mark.parametrize(
+    ("header", "personal"),
+    [
+        ("Authorization", True),
+        ("Cookie", True),
+        ("X-API-Key", True),
+        ("apikey", True),
+        ("X-Auth-Token", True),
+        ("X-Auth-Key", True),
+        ("Private-Token", True),
+        ("x-vercel-protection-bypass", False),
+        ("CF-Access-Client-Secret", False),
+        ("Proxy-Authorization", False),
+        ("X-Tenant", False),
+    ],
+)
+def test_headers_that_say_who_asks(header: str, personal: bool) -> None:  # noqa: FBT001 - a parameter
+    """They are what somebody without credentials does not send; the others open the way to the server."""
+    assert is_personal(header) is personal
+
+
+def test_targets_without_a_url_are_told_of(project: Path) -> None:
+    """They are left out, and not in silence; who names targets has left out the others."""
+    assert choice(str(project), (), None, Terms()).unprobed == ("bun",)
+    assert choice(None, (), project / "monitor/monitor.json", Terms()).unprobed == ("bun",)
+    assert choice(str(project), ("deno",), None, Terms()).unprobed == ()
+    assert choice(URL, (), None, Terms()).unprobed == ()
+
+
+@pytest.mark.parametrize("tools", [[{}], [5], [{"name": 5}]])
+def test_tools_that_are_none(tools: list[Any], project: Path) -> None:
+    """They are the user's to mend, and no crash."""
+    (project / "monitor/tools.json").write_text(json.dumps({"tools": tools}))
+    with pytest.raises(ExpectationError, match="is not as `regenerate` writes it"):
+        of_monitor(project / "monitor/monitor.json")
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 1e9, 1e300])
+def test_a_time_that_no_clock_counts(seconds: float) -> None:
+    """It is cut to one that can be waited for."""
+    (any_server,) = choose(URL, (), None, Terms(seconds=seconds))
+    assert 1 <= any_server.down_ms <= 3_600_000
+
+
+def test_a_long_url() -> None:
+    """It is the name of no file, and still a URL."""
+    long = f"{URL}?{'a' * 5000}"
+    assert choose(long, (), None, Terms())[0].url == long
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "gopher://x:1", "http://", "http://[:1"])
+def test_a_proxy_that_is_none_of_http(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before anything is sent: nobody knows how the server is."""
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, proxy)
+    with pytest.raises(ExpectationError, match="through a proxy that is not one of HTTP"):
+        of_url(URL)
+    assert of_url("https://127.0.0.1:1/mcp")

@@ -159,3 +159,84 @@ TOOLS = st.lists(
 def test_any_tools_at_all(documented: Hashes, lists: list[list[dict[str, Any]]]) -> None:
     """No list of tools is known that the two languages hash differently."""
     assert documented(lists) == [ours(tools) for tools in lists]
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the way to everything in a JSON value, itself included."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(way for key, item in inner for way in leaves(item, (*path, key)))]
+
+
+def changed(value: Any, way: tuple[Any, ...], new: Any) -> Any:
+    """Return a JSON value with another at one place."""
+    if not way:
+        return new
+    items = dict(value) if isinstance(value, dict) else dict(enumerate(value))
+    items[way[0]] = changed(items[way[0]], way[1:], new)
+    return items if isinstance(value, dict) else list(items.values())
+
+
+def printed(value: Any) -> str:
+    """Print a JSON value as canonically as Python can without the rule: what differs here, differs there."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, bool) or item is None or isinstance(item, str):
+            return item
+        if isinstance(item, dict):
+            return {key: plain(inner) for key, inner in item.items()}
+        return [plain(inner) for inner in item] if isinstance(item, list) else float(item) + 0.0
+
+    return json.dumps(plain(value), sort_keys=True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TOOLS.filter(bool), st.data())
+def test_every_change_of_a_name_or_an_input_schema_changes_both(
+    tools: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    """At any depth, whatever it becomes."""
+    index = data.draw(st.integers(0, len(tools) - 1))
+    contract = {key: tools[index][key] for key in ("name", "inputSchema")}
+    way = data.draw(st.sampled_from(leaves(contract)[1:]))
+    new = data.draw(st.text("cd", min_size=1, max_size=4) if way == ("name",) else JSON)
+    other = [
+        {**tool, **(changed(contract, way, new) if at == index else {})} for at, tool in enumerate(tools)
+    ]
+    same = printed(tools) == printed(other)
+    assert (tools_hash(tools) == tools_hash(other)) == same
+    assert (definitions_hash(tools) == definitions_hash(other)) == same
+
+
+@settings(max_examples=200, deadline=None)
+@given(TOOLS, st.data())
+def test_nothing_else_changes_it(tools: list[dict[str, Any]], data: st.DataObject) -> None:
+    """Neither the order of the list or of keys, white space, escapes, forms of numbers, nor other members."""
+
+    def turned(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: turned(value[key]) for key in reversed(value)}
+        if isinstance(value, list):
+            return [turned(item) for item in value]
+        whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
+        return float(value) if whole else value
+
+    text = json.dumps(
+        turned(tools[::-1]), indent=data.draw(st.integers(0, 3)), ensure_ascii=data.draw(st.booleans())
+    )
+    again = json.loads(text)
+    assert ours(again) == ours(tools)
+    members = st.dictionaries(st.sampled_from(["_meta", "icons", "execution"]), JSON, max_size=3)
+    assert ours([{**data.draw(members), **tool} for tool in again]) == ours(tools)
+    words = st.dictionaries(st.sampled_from(["title", "description", "annotations", "outputSchema"]), JSON)
+    assert tools_hash([{**tool, **data.draw(words)} for tool in again]) == tools_hash(tools)
+
+
+def test_letters_that_look_alike_are_not_the_same() -> None:
+    """No form of Unicode is taken for another: clients compare names code point by code point."""
+    for one, other in (("é", "e\u0301"), ("a", "\u0430"), ("ﬁ", "fi"), ("A", "a"), ("a", "a ")):
+        assert tools_hash([{"name": one, "inputSchema": {}}]) != tools_hash(
+            [{"name": other, "inputSchema": {}}]
+        )
+        assert tools_hash([{"name": "x", "inputSchema": {one: 1}}]) != tools_hash(
+            [{"name": "x", "inputSchema": {other: 1}}]
+        )

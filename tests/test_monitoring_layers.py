@@ -12,6 +12,7 @@ import certificates
 import pytest
 from fake_servers import healthy, server
 
+from scaffolder.diagnostics import UserError
 from scaffolder.jsonrpc import trust
 from scaffolder.monitoring.layers import Layer, LayerResult, printable, reach
 
@@ -87,6 +88,28 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
     assert "unable to get local issuer certificate" in result.detail
 
 
+def test_a_certificate_that_the_server_has_signed_itself(authority: certificates.Authority) -> None:
+    """It is refused, in the words of OpenSSL."""
+    encryption = authority.encryption(starts=DAYS_AGO, ends=IN_DAYS, own=True)
+    with server(healthy, encryption=encryption) as (url, _):
+        result = reach(url, trust(), 10)[-1]
+    assert (result.layer, result.ok) == (Layer.TLS, False)
+    assert result.detail == "127.0.0.1: self-signed certificate"
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_authorities_that_cannot_be_read(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the user's to mend, and says where they were to be found."""
+    file = tmp_path / "authorities.pem"
+    if content:
+        file.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with pytest.raises(UserError, match="the certificates that SSL_CERT_FILE or SSL_CERT_DIR names"):
+        trust()
+
+
 def test_encryption_where_there_is_none() -> None:
     """A server that speaks HTTP at an https URL fails at TLS, not above."""
     with server(healthy) as (url, _):
@@ -134,6 +157,11 @@ def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     results = reach("https://notes.example.com/mcp", trust(), 0.2)
     assert names(results) == [("dns", False)]
     assert results[0].detail == "no answer about notes.example.com in time"
+
+
+def test_a_name_that_no_resolver_knows() -> None:
+    """For real: `.invalid` is reserved for names that are none (RFC 2606)."""
+    assert names(reach("https://notes.invalid/mcp", trust(), 30)) == [("dns", False)]
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example.com", "a..example.com"])

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def drifted(handler: Handler, message: dict[str, Any]) -> None:
         notes(handler, message)
 
 
-def project(folder: Path, **urls: str) -> Path:
+def project(folder: Path, *, monitor: Mapping[str, Any] | None = None, **urls: str) -> Path:
     """Make a project whose targets are at some URLs."""
     manifest = {
         "name": "notes",
@@ -60,7 +61,10 @@ def project(folder: Path, **urls: str) -> Path:
         "targets": ["deno", "bun"],
         "target_options": {target: {"url": url} for target, url in urls.items()},
         # Nothing here is about how fast this machine is.
-        "monitor": {"observed": {target: {"p95_ms": 15_000} for target in ("deno", "bun")}},
+        "monitor": {
+            "observed": {target: {"p95_ms": 15_000} for target in ("deno", "bun")},
+            **(monitor or {}),
+        },
         "tools": [TOOL],
     }
     return make(folder / "notes", manifest)
@@ -101,6 +105,7 @@ def test_the_targets_of_a_project(tmp_path: Path) -> None:
         ["bun", "drifted"],
     ]
     assert "mcp-scaffold regenerate" in done.stderr
+    assert "Not probed" not in done.stderr
     assert (alone.returncode, alone.stderr) == (0, "")
 
 
@@ -155,6 +160,111 @@ def test_metrics(tmp_path: Path) -> None:
         done = run(folder, "--prometheus", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert f'mcp_probe_success{{target="deno",url="{url}"}} 1\n' in done.stdout
+
+
+def test_targets_that_cannot_be_probed(tmp_path: Path) -> None:
+    """Those without a URL are named, on stderr for people and in the object for programs."""
+    with server(notes, pages=PAGES) as (url, _):
+        folder = project(tmp_path, deno=url)
+        told, printed, asked = (
+            run(folder, *words, cwd=tmp_path) for words in ((), ("--json",), ("--target", "deno"))
+        )
+    assert (told.returncode, printed.returncode, asked.returncode) == (0, 0, 0)
+    assert told.stderr == (
+        "\nNot probed, without a URL: bun\n"
+        "  = help: set `target_options.bun.url` in mcp.yaml, and regenerate\n"
+    )
+    assert (json.loads(printed.stdout)["unprobed"], printed.stderr) == (["bun"], "")
+    assert asked.stderr == ""
+
+
+def guarded(handler: Handler, message: dict[str, Any]) -> None:
+    """Answer who has the token, and challenge everybody else."""
+    if handler.headers.get("authorization") == "Bearer a-long-secret":
+        notes(handler, message)
+    else:
+        handler.extra = {"www-authenticate": "Bearer"}
+        handler.send(401, "")
+
+
+def test_a_wall_that_is_expected(tmp_path: Path) -> None:
+    """With `--auth` a server that challenges everybody is as it should be, in every form of the report."""
+    with server(guarded) as (url, _), server(notes) as (open_door, _):
+        text, printed, metrics = (
+            run(url, "--auth", *words, cwd=tmp_path) for words in ((), ("--json",), ("--prometheus",))
+        )
+        unexpected = run(url, cwd=tmp_path)
+        wrong = run(open_door, "--auth", cwd=tmp_path)
+        known = run(
+            url, "--auth", "--header", "Authorization=TOKEN", cwd=tmp_path, TOKEN="Bearer a-long-secret"
+        )
+    assert [done.returncode for done in (text, printed, metrics, unexpected, wrong, known)] == [
+        *(0, 0, 0, 1, 1, 0)
+    ]
+    assert "auth-walled: it asks for credentials, and the probe has none" in text.stdout
+    assert "FAIL" not in text.stdout
+    [one] = json.loads(printed.stdout)["targets"]
+    assert (one["state"], one["expected"]["auth"], one["missing"]) == ("auth-walled", True, [])
+    assert all(layer["ok"] for layer in one["layers"])
+    assert f'mcp_probe_success{{target="{url[7:-4]}",url="{url}"}} 1\n' in metrics.stdout
+    layers = [line for line in metrics.stdout.splitlines() if line.startswith("mcp_probe_layer_success")]
+    assert {line.rpartition(" ")[2] for line in layers} == {"1"}
+    assert "drifted: it lets in whoever asks, without any credentials\n" in wrong.stdout
+    assert "healthy" in known.stdout
+
+
+def test_a_token_that_was_forgotten(tmp_path: Path) -> None:
+    """The manifest names its variable: without it CI does not pass, and is told what to set."""
+    with server(guarded, pages=PAGES) as (url, _):
+        folder = project(tmp_path, monitor={"bearer": "MONITOR_TOKEN"}, deno=url)
+        right = run(folder, "-t", "deno", cwd=tmp_path, MONITOR_TOKEN="a-long-secret")
+        wrong = run(folder, "-t", "deno", cwd=tmp_path, MONITOR_TOKEN="another-secret")
+        forgotten = run(folder, "-t", "deno", "--json", cwd=tmp_path, MONITOR_TOKEN="")
+    assert (right.returncode, wrong.returncode, forgotten.returncode) == (0, 1, 1)
+    assert "auth-walled: it refuses the credentials of the probe, `authorization` from" in wrong.stdout
+    [one] = json.loads(forgotten.stdout)["targets"]
+    assert (one["state"], one["missing"]) == ("auth-walled", ["MONITOR_TOKEN"])
+    assert one["reason"].endswith("and MONITOR_TOKEN is not set, which the probe takes `authorization` from")
+
+
+def test_nothing_steers_the_terminal_of_whoever_looks(tmp_path: Path) -> None:
+    """Tools may be named as anything, and say what looks like a verdict: it stays within its line."""
+    evil = "\x1b]0;owned\x07\r\nhealthy: all is well\x9b2J\u202e"
+
+    def answer(handler: Handler, message: dict[str, Any]) -> None:
+        if message["method"] == "tools/list":
+            tool = {"name": evil, "description": evil, "inputSchema": {"type": "object", evil: evil}}
+            modern = {"resultType": "complete"} if "_meta" in message["params"] else {}
+            handler.reply(message, {"tools": [tool, {**TOOL, "description": evil}], **modern})
+        else:
+            notes(handler, message)
+
+    with server(answer, pages={"/readyz": (503, evil)}) as (url, _):
+        folder = project(tmp_path, deno=url)
+        forms = [run(folder, *words, cwd=tmp_path).stdout for words in ((), ("--json",), ("--prometheus",))]
+    for text in forms:
+        assert not [char for char in text if ord(char) < 32 and char != "\n"]
+        assert not [line for line in text.splitlines() if line.startswith("healthy")]
+    assert not [char for char in forms[0] + forms[2] if char != "\n" and not char.isprintable()]
+
+
+def test_very_much_drift(tmp_path: Path) -> None:
+    """People are shown the beginning, and programs all of it."""
+
+    def answer(handler: Handler, message: dict[str, Any]) -> None:
+        if message["method"] == "tools/list":
+            modern = {"resultType": "complete"} if "_meta" in message["params"] else {}
+            tools = [{**TOOL, "name": f"t{number}"} for number in range(100)]
+            handler.reply(message, {"tools": tools, **modern})
+        else:
+            notes(handler, message)
+
+    with server(answer, pages=PAGES) as (url, _):
+        folder = project(tmp_path, deno=url)
+        text, printed = (run(folder, *words, cwd=tmp_path).stdout for words in ((), ("--json",)))
+    assert text.count("\ndrift: ") == 21
+    assert "drift: and 81 more, which `--json` has" in text
+    assert len(json.loads(printed)["targets"][0]["drift"]["added"]) == 100
 
 
 def test_credentials_come_from_the_environment(tmp_path: Path) -> None:
@@ -213,6 +323,11 @@ def test_an_interruption_does_not_wait_for_a_server(tmp_path: Path) -> None:
         ((), "give a URL or a project's folder, or --target, or --monitor"),
         (("http://x/", "--monitor", "monitor.json"), "give a URL or a project's folder"),
         (("nonsense",), "the argument is no http or https URL: nonsense"),
+        (("http://x/\x1b[2J",), 'the argument is no http or https URL: "http://x/\\u001b[2J"'),
+        (("http://127.0.0.1:1/", "--timeout", "inf"), "should be less than or equal to 3600"),
+        (("http://127.0.0.1:1/", "--timeout", "nan"), "Invalid value for '--timeout'"),
+        (("http://127.0.0.1:1/", "--timeout", "1e300"), "should be less than or equal to 3600"),
+        (("http://127.0.0.1:1/", "--jobs", "0"), "should be greater than or equal to 1"),
         ((".",), "so it is no project"),
         (("--target", "deno"), "so it is no project"),
         (("--monitor", "absent.json"), "absent.json: no such file or directory"),

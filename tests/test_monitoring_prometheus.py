@@ -1,9 +1,11 @@
 """Verdicts are exposed as Prometheus reads them."""
 
 import re
+import subprocess
 from dataclasses import replace
 
 import pytest
+from debian import program
 
 from scaffolder.jsonrpc import Failure
 from scaffolder.jsonrpc import Layer as Depth
@@ -128,3 +130,33 @@ def test_names_are_escaped(name: str, label: str) -> None:
     assert list(samples(probed(replace(EXPECTED, name=name)))["mcp_probe_success"]) == [
         f'target="{label}",url="{URL}"'
     ]
+
+
+def test_prometheus_takes_it() -> None:
+    """Its own checker finds nothing wrong, neither with a server that works nor with one that does not."""
+    examination = Examination(URL, 1.75e9, (LayerResult(Layer.TCP, ok=False, detail="refused", ms=1.0),))
+    named = replace(EXPECTED, name='a"b\\c\nd é')
+    down = Probed(named, examination, judge(examination, named))
+    done = subprocess.run(
+        [program("promtool"), "check", "metrics"],
+        input=exposition([probed(), down, probed(replace(EXPECTED, name="bun"), legacy=False)]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_wall_that_is_expected() -> None:
+    """It is no failure of a layer."""
+    failure = Failure(Depth.HTTP, "HTTP 401", 401, challenge="Bearer")
+    reports = {era: EraReport(era, failure=failure) for era in Era}
+    wall = (
+        LayerResult(Layer.HTTP, ok=True, detail="answers with 401"),
+        LayerResult(Layer.AUTH, ok=True, detail="401, Bearer"),
+    )
+    examination = Examination(URL, 1.75e9, wall, reports, unauthenticated=reports)
+    expectation = replace(EXPECTED, auth=True)
+    found = samples(Probed(expectation, examination, judge(examination, expectation)))
+    assert found["mcp_probe_success"] == {AT: "1"}
+    assert set(found["mcp_probe_layer_success"].values()) == {"1"}

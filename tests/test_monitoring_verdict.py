@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scaffolder import jsonrpc
 from scaffolder.hashing import definitions_hash, tools_hash
 from scaffolder.jsonrpc import Failure
 from scaffolder.monitoring.examination import Examination, Hashes
-from scaffolder.monitoring.expectation import Expectation
+from scaffolder.monitoring.expectation import Credential, Expectation
 from scaffolder.monitoring.layers import Layer, LayerResult
 from scaffolder.monitoring.verdict import State, Verdict, judge
 from scaffolder.probe import LEGACY, MODERN, Era, EraReport
@@ -326,43 +328,54 @@ BEHIND_AUTH = replace(EXPECTED, auth=True)
     ("examination", "state", "status", "reason"),
     [
         (
-            walled(CHALLENGE, unauthenticated=refusal(Era.MODERN, CHALLENGE)),
+            walled(CHALLENGE, unauthenticated={Era.MODERN: refusal(Era.MODERN, CHALLENGE)}),
             State.WALLED,
             0,
             "it asks for credentials, and the probe has none",
         ),
         (
-            walled(CHALLENGE, unauthenticated=refusal(Era.MODERN, CHALLENGE), authenticated=True),
+            walled(
+                CHALLENGE, unauthenticated={Era.MODERN: refusal(Era.MODERN, CHALLENGE)}, authenticated=True
+            ),
             State.WALLED,
             1,
             "it refuses the credentials of the probe",
         ),
         (
-            walled(unauthenticated=refusal(Era.MODERN, None)),
-            State.WALLED,
+            walled(unauthenticated={Era.MODERN: refusal(Era.MODERN, None)}),
+            State.DRIFTED,
             1,
-            "it asks for credentials, and the probe has none",
+            (
+                "its 401 has no challenge (WWW-Authenticate), so no client can find out how to log in: "
+                "it asks for credentials, and the probe has none"
+            ),
         ),
         (
-            examined(unauthenticated=refusal(Era.MODERN, CHALLENGE), authenticated=True),
+            walled(status=403, unauthenticated={Era.MODERN: refusal(Era.MODERN, None, 403)}),
+            State.DRIFTED,
+            1,
+            "whoever has no credentials gets a 403 instead of a 401: it lets nobody in",
+        ),
+        (
+            examined(unauthenticated={Era.MODERN: refusal(Era.MODERN, CHALLENGE)}, authenticated=True),
             State.HEALTHY,
             0,
             "it answers",
         ),
         (
-            examined(unauthenticated=refusal(Era.MODERN, None), authenticated=True),
+            examined(unauthenticated={Era.MODERN: refusal(Era.MODERN, None)}, authenticated=True),
             State.DRIFTED,
             1,
             "its 401 has no challenge (WWW-Authenticate)",
         ),
         (
-            examined(unauthenticated=report(Era.MODERN), authenticated=True),
+            examined(unauthenticated={Era.MODERN: report(Era.MODERN)}, authenticated=True),
             State.DRIFTED,
             1,
             "it lets in whoever asks, without any credentials",
         ),
         (
-            examined(unauthenticated=refusal(Era.MODERN, None, 500), authenticated=True),
+            examined(unauthenticated={Era.MODERN: refusal(Era.MODERN, None, 500)}, authenticated=True),
             State.DRIFTED,
             1,
             "whoever has no credentials does not get a 401: HTTP 500",
@@ -377,9 +390,244 @@ def test_where_auth_is_on(examination: Examination, state: State, status: int, r
 
 
 def test_a_401_without_challenge_is_told_beside_the_wall() -> None:
-    """The wall is what stops the probe; that no client finds the door is another finding."""
-    verdict = judge(walled(unauthenticated=refusal(Era.MODERN, None)), BEHIND_AUTH)
+    """Where the credentials of the probe are refused, that no client finds the door is another finding."""
+    stranger = {Era.MODERN: refusal(Era.MODERN, None)}
+    verdict = judge(walled(unauthenticated=stranger, authenticated=True), BEHIND_AUTH)
     assert states(verdict) == [State.WALLED, State.DRIFTED]
+
+
+def test_one_era_that_lets_everybody_in() -> None:
+    """A door that is locked in front is no use if the one behind is open."""
+    strangers = {Era.MODERN: refusal(Era.MODERN, CHALLENGE), Era.LEGACY: report(Era.LEGACY)}
+    verdict = judge(examined(authenticated=True, unauthenticated=strangers), BEHIND_AUTH)
+    assert (verdict.state, verdict.exit_status) == (State.DRIFTED, 1)
+    assert verdict.reason == (
+        "it lets in whoever asks, without any credentials in the legacy era of the protocol"
+    )
+
+
+def test_an_era_that_is_not_served_need_not_be_walled() -> None:
+    """A server that refuses an era may do so before it asks who it is that speaks it."""
+    refused = failed(Era.LEGACY, jsonrpc.Layer.JSON_RPC, "initialize: error -32022", status=400, code=-32022)
+    strangers = {Era.MODERN: refusal(Era.MODERN, CHALLENGE), Era.LEGACY: refused}
+    modern_only = replace(BEHIND_AUTH, eras=(Era.MODERN,))
+    inside = examined(None, refused, authenticated=True, unauthenticated=strangers)
+    assert judge(inside, modern_only).state is State.HEALTHY
+    outside = examined(refusal(Era.MODERN, CHALLENGE), refused, unauthenticated=strangers)
+    verdict = judge(outside, modern_only)
+    assert (verdict.state, verdict.exit_status) == (State.WALLED, 0)
+
+
+TOKEN = Credential("authorization", "MONITOR_TOKEN")
+BYPASS = Credential("x-vercel-protection-bypass", "BYPASS_SECRET")
+FORGOTTEN = "MONITOR_TOKEN is not set, which the probe takes `authorization` from"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "challenge", "auth", "state", "reason"),
+    [
+        # The token alone was forgotten: of a correct wall, of one that nobody expected, and of a wrong one.
+        (
+            (TOKEN,),
+            CHALLENGE,
+            True,
+            State.WALLED,
+            f"it asks for credentials (HTTP 401, challenge: {CHALLENGE}",
+        ),
+        (
+            (TOKEN,),
+            CHALLENGE,
+            False,
+            State.WALLED,
+            f"it asks for credentials (HTTP 401, challenge: {CHALLENGE}",
+        ),
+        ((TOKEN,), None, True, State.DRIFTED, "its 401 has no challenge (WWW-Authenticate)"),
+    ],
+)
+def test_a_variable_that_was_forgotten(
+    lacking: tuple[Credential, ...],
+    challenge: str | None,
+    auth: bool,  # noqa: FBT001 - a parameter
+    state: State,
+    reason: str,
+) -> None:
+    """No wall is as expected to who should have had the key: the variable is named, and it is a fault."""
+    expectation = replace(EXPECTED, auth=auth, credentials=lacking)
+    reports = {era: refusal(era, challenge) for era in Era}
+    verdict = judge(walled(challenge, unauthenticated=reports if auth else {}), expectation)
+    assert (verdict.state, verdict.exit_status) == (state, 1)
+    assert verdict.reason.startswith(reason)
+    assert FORGOTTEN in verdict.reason
+
+
+def test_a_variable_that_was_forgotten_where_there_is_no_wall() -> None:
+    """It is said all the same: what the probe saw is not what it should have seen."""
+    lacking = replace(EXPECTED, credentials=(TOKEN,))
+    open_door = examined(unauthenticated={era: report(era) for era in Era})
+    for expectation, state, reason in (
+        (
+            replace(lacking, auth=True),
+            State.DRIFTED,
+            f"it lets in whoever asks, without any credentials ({FORGOTTEN})",
+        ),
+        (lacking, State.DEGRADED, f"it answers without credentials, and {FORGOTTEN}"),
+    ):
+        verdict = judge(open_door, expectation)
+        assert (verdict.state, verdict.reason, verdict.exit_status) == (state, reason, 1)
+
+
+def test_what_lets_a_probe_through_is_missed_only_at_a_wall() -> None:
+    """Most addresses of a platform are not protected, and its secret need not be set for them."""
+    expectation = replace(EXPECTED, credentials=(BYPASS,))
+    assert judge(examined(), expectation).state is State.HEALTHY
+    verdict = judge(walled(), expectation)
+    assert (verdict.state, verdict.exit_status) == (State.WALLED, 1)
+    assert verdict.reason == (
+        "it asks for credentials (HTTP 401, without a challenge), and BYPASS_SECRET is not set, which the "
+        "probe takes `x-vercel-protection-bypass` from"
+    )
+
+
+@pytest.mark.parametrize(
+    ("brought", "auth", "challenge", "reason"),
+    [
+        (
+            (BYPASS,),
+            False,
+            None,
+            "it refuses the credentials of the probe, `x-vercel-protection-bypass` from BYPASS_SECRET (",
+        ),
+        (
+            (TOKEN, BYPASS),
+            True,
+            None,
+            (
+                "it refuses the credentials of the probe, `authorization` from MONITOR_TOKEN and "
+                "`x-vercel-protection-bypass` from BYPASS_SECRET (HTTP 401, without a challenge)"
+            ),
+        ),
+        (
+            (TOKEN, BYPASS),
+            True,
+            CHALLENGE,
+            "it refuses the credentials of the probe, `authorization` from MONITOR_TOKEN (HTTP 401, chall",
+        ),
+        (
+            (BYPASS,),
+            False,
+            CHALLENGE,
+            (
+                "it asks for credentials, and the probe has none beside `x-vercel-protection-bypass` from "
+                "BYPASS_SECRET (HTTP 401, challenge: "
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize("lacking", [False, True])
+def test_what_is_refused_is_what_was_brought(
+    brought: tuple[Credential, ...],
+    auth: bool,  # noqa: FBT001 - a parameter
+    challenge: str | None,
+    reason: str,
+    lacking: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """A platform's wall has no challenge, and refuses the bypass as well as the token; a server's has one."""
+    headers = {each.header: "x" for each in brought}
+    expectation = replace(EXPECTED, auth=auth, credentials=brought, headers=headers)
+    if lacking and BYPASS in brought:
+        # Of two, the platform's own is not there.
+        headers = {name: value for name, value in headers.items() if name != BYPASS.header}
+        expectation = replace(expectation, headers=headers)
+    strangers = {era: refusal(era, challenge) for era in Era} if auth else {}
+    examination = walled(challenge, authenticated="authorization" in headers, unauthenticated=strangers)
+    verdict = judge(examination, expectation)
+    assert (verdict.state, verdict.exit_status) == (State.WALLED, 1)
+    if not lacking or (challenge and auth):
+        assert verdict.reason.startswith(reason)
+    else:
+        assert "and BYPASS_SECRET is not set, which the probe" in verdict.reason
+
+
+@pytest.mark.parametrize("status", [408, 425, 429])
+def test_a_server_that_asks_to_come_again_knows_the_era(status: int) -> None:
+    """To be turned away for now is no word about the protocol."""
+    legacy = failed(Era.LEGACY, jsonrpc.Layer.HTTP, f"initialize: HTTP {status}: later", status=status)
+    verdict = judge(examined(None, legacy), EXPECTED)
+    assert (verdict.state, verdict.reason) == (
+        State.DOWN,
+        f"it fails clients of the legacy era of the protocol: initialize: HTTP {status}: later",
+    )
+
+
+def test_a_wall_for_one_era() -> None:
+    """It is a wall, and not an era that is not spoken."""
+    verdict = judge(examined(None, refusal(Era.LEGACY, CHALLENGE)), EXPECTED)
+    assert (verdict.state, verdict.exit_status) == (State.WALLED, 1)
+    assert verdict.reason.startswith("clients of the legacy era of the protocol are not let in: it asks for")
+
+
+REPORTS = st.builds(
+    EraReport,
+    era=st.sampled_from(Era),
+    protocol_versions=st.lists(st.sampled_from([MODERN, LEGACY, "1"]), max_size=2).map(tuple),
+    server=st.dictionaries(st.sampled_from(["name", "version"]), st.sampled_from(["notes", 1, None, "\x1b"])),
+    tools=st.lists(st.sampled_from([TOOL, {**TOOL, "description": 1}, {"name": "x"}]), max_size=3).map(tuple),
+    latencies_ms=st.just({}),
+    failure=st.none()
+    | st.builds(
+        Failure,
+        layer=st.sampled_from(jsonrpc.Layer),
+        message=st.text(max_size=3),
+        status=st.none() | st.sampled_from([200, 401, 403, 404, 429, 500]),
+        code=st.none(),
+        challenge=st.none() | st.just("Bearer"),
+    ),
+)
+EXAMINATIONS = st.builds(
+    Examination,
+    url=st.just(URL),
+    at=st.just(NOW),
+    layers=st.lists(
+        st.builds(
+            LayerResult,
+            layer=st.sampled_from(Layer),
+            ok=st.booleans(),
+            detail=st.text(max_size=3),
+            facts=st.just({}) | st.just({"starts": NOW - DAY, "expires": NOW + DAY}),
+        ),
+        max_size=4,
+    ).map(tuple),
+    reports=st.dictionaries(st.sampled_from(Era), REPORTS),
+    hashes=st.dictionaries(st.sampled_from(Era), st.builds(Hashes, st.text(max_size=1), st.text(max_size=1))),
+    latency_ms=st.none() | st.floats(0, 20_000),
+    unauthenticated=st.dictionaries(st.sampled_from(Era), REPORTS),
+    authenticated=st.booleans(),
+)
+EXPECTATIONS = st.sampled_from(
+    [
+        replace(each, auth=auth, credentials=credentials, headers=headers)
+        for each in (EXPECTED, ANY, replace(EXPECTED, eras=(Era.MODERN,)), replace(EXPECTED, tools=None))
+        for auth in (False, True)
+        for credentials in ((), (TOKEN,), (TOKEN, BYPASS))
+        for headers in ({}, {"authorization": "x"})
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(EXAMINATIONS, EXPECTATIONS)
+def test_any_examination_can_be_judged(examination: Examination, expectation: Expectation) -> None:
+    """Nothing raises; the state is that of the gravest finding, and 0 is for what is as expected alone."""
+    verdict = judge(examination, expectation)
+    assert verdict.reason.isprintable()
+    assert states(verdict) == sorted(states(verdict), key=list(State).index)
+    assert verdict.state is (verdict.findings[0].state if verdict.findings else State.HEALTHY)
+    if verdict.exit_status == 0:
+        assert verdict.state in {State.HEALTHY, State.WALLED}
+    if verdict.state is State.WALLED and verdict.exit_status == 0:
+        assert expectation.auth
+        assert not examination.authenticated
+        assert all(report.failure is not None for report in examination.reports.values())
 
 
 def test_what_is_missing_behind_a_healthy_face() -> None:

@@ -181,7 +181,7 @@ FAILURES: list[tuple[Answer, Layer, str]] = [
         Layer.JSON_RPC,
         "no response with id 2 in a body of type text/html: <html>",
     ),
-    (send(200, "[" * 100_000), Layer.JSON_RPC, "no response with id"),
+    (send(200, "[" * 100_000), Layer.JSON_RPC, "the answer is nested deeper than 100 levels"),
     (send(200, '{"jsonrpc": "2.0", "id": 99, "result": {}}'), Layer.JSON_RPC, "no response with id"),
     (send(200, "data: {}\n\n", "text/event-stream"), Layer.JSON_RPC, "no response with id"),
     (

@@ -220,7 +220,8 @@ class Monitor(_Part):
         default=None,
         description=(
             "The variable of the monitor's own environment that holds the bearer token it sends, "
-            "where the server or something in front of it asks for one."
+            "where the server or something in front of it asks for one: a call without it then has to get "
+            "HTTP 401 with a challenge (`WWW-Authenticate`)."
         ),
         examples=["MONITOR_TOKEN"],
     )

@@ -1,12 +1,14 @@
 """Say which tools of a server are not those that were expected, and how they differ."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from scaffolder.hashing import DEFINITION, HashError, canonical
+from scaffolder.jsonrpc import quote
 
 # What a call depends on; the rest is what a model reads.
 CONTRACT = "inputSchema"
@@ -42,13 +44,14 @@ class Change:
 
     def __str__(self) -> str:
         """Say it in words, short enough for a line."""
+        path = quote(self.path)
         match self.kind:
             case Kind.ADDED:
-                return f"{self.path} is new: {_shown(self.after)}"
+                return f"{path} is new: {_shown(self.after)}"
             case Kind.REMOVED:
-                return f"{self.path} is gone, it was {_shown(self.before)}"
+                return f"{path} is gone, it was {_shown(self.before)}"
             case Kind.CHANGED:
-                return f"{self.path} was {_shown(self.before)} and is {_shown(self.after)}"
+                return f"{path} was {_shown(self.before)} and is {_shown(self.after)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,10 @@ class Drift:
 
     def lines(self) -> Iterator[str]:
         """Say everything, a line each."""
-        yield from (f"the tool `{name}` is gone" for name in self.removed)
-        yield from (f"the tool `{name}` is new" for name in self.added)
-        yield from (f"the tool `{name}` is listed more than once" for name in self.repeated)
-        yield from (f"the tool `{change.tool}` has changed: {change}" for change in self.changed)
+        yield from (f"the tool `{quote(name)}` is gone" for name in self.removed)
+        yield from (f"the tool `{quote(name)}` is new" for name in self.added)
+        yield from (f"the tool `{quote(name)}` is listed more than once" for name in self.repeated)
+        yield from (f"the tool `{quote(change.tool)}` has changed: {change}" for change in self.changed)
 
     def sentence(self) -> str:
         """Say the gravest, and how much more there is."""
@@ -90,11 +93,11 @@ def drift(expected: Sequence[Tool], live: Sequence[Tool]) -> Drift:
     """Compare two lists of tools, in the form of a `tools/list` result, whatever their order."""
     before = {str(tool["name"]): tool for tool in expected}
     after = {str(tool["name"]): tool for tool in live}
-    names = [str(tool["name"]) for tool in live]
+    times = Counter(str(tool["name"]) for tool in live)
     return Drift(
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys())),
-        repeated=tuple(sorted({name for name in after if names.count(name) > 1})),
+        repeated=tuple(sorted(name for name in after if times[name] > 1)),
         changed=tuple(
             change
             for name in sorted(before.keys() & after.keys())

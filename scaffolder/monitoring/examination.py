@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -11,18 +12,14 @@ from urllib.parse import urlsplit, urlunsplit
 from scaffolder import jsonrpc
 from scaffolder.hashing import HashError, definitions_hash, tools_hash
 from scaffolder.jsonrpc import Failure, quote, trust
-from scaffolder.monitoring.expectation import Expectation
-from scaffolder.monitoring.layers import Layer, LayerResult, printable, reach
+from scaffolder.monitoring.expectation import Expectation, is_personal
+from scaffolder.monitoring.layers import Layer, LayerResult, reach
+from scaffolder.monitoring.redaction import Redaction, redaction
+from scaffolder.monitoring.walls import forgotten
 from scaffolder.probe import CallReport, Client, Era, EraReport, get
 
 # Modern first: it meets the cold start, and is what a client of today would ask.
 ERAS = (Era.MODERN, Era.LEGACY)
-
-# Headers that say who asks. What merely lets a request through to the server is none of them.
-CREDENTIALS = frozenset({"authorization", "cookie", "x-api-key"})
-
-# A shorter word is no secret: it may be the scheme, as in "Bearer".
-SHORTEST_SECRET = 8
 
 # How far an exchange came, in the order of the layers.
 DEPTH = list(jsonrpc.Layer)
@@ -58,10 +55,10 @@ class Examination:
     hashes: Mapping[Era, Hashes] = field(default_factory=dict)
     """Of the eras whose tools have a canonical form."""
     latency_ms: float | None = None
-    """The slowest of the greeting and the list of tools, in the first era that worked."""
+    """The slowest of the greetings and the lists of tools, in the eras that worked and are expected."""
     readiness: Readiness | None = None
-    unauthenticated: EraReport | None = None
-    """What became of a greeting without credentials."""
+    unauthenticated: Mapping[Era, EraReport] = field(default_factory=dict)
+    """What became of somebody without credentials; empty where nobody was sent."""
     authenticated: bool = False
     """Whether the probe had any."""
     call: CallReport | None = None
@@ -79,7 +76,11 @@ class Examination:
 
 
 def examine(expectation: Expectation) -> Examination:
-    """Examine one endpoint. Whatever a server does is a value, never an exception."""
+    """Examine one endpoint. Whatever a server does is a value, never an exception.
+
+    It takes no more than twenty times `down_ms`, which is for each exchange; one that hangs takes two or
+    three.
+    """
     at = time.time()
     seconds = expectation.down_ms / 1000
     secure = trust() if expectation.url.lower().startswith("https:") else None
@@ -89,7 +90,7 @@ def examine(expectation: Expectation) -> Examination:
         lenient = not expectation.eras
         with Client(expectation.url, expectation.headers, seconds, lenient=lenient) as client:
             found = _converse(found, client, expectation)
-    return _redacted(found, expectation.headers.values())
+    return _redacted(found, redaction(expectation.headers))
 
 
 def _converse(found: Examination, client: Client, expectation: Expectation) -> Examination:
@@ -98,20 +99,30 @@ def _converse(found: Examination, client: Client, expectation: Expectation) -> E
     hashes, troubles = _hash(reports)
     found = replace(
         found,
-        layers=(*found.layers, *_exchanges(reports)),
+        layers=(*found.layers, *_exchanges(reports, expectation)),
         reports=reports,
         hashes=hashes,
-        authenticated=bool(CREDENTIALS & {name.lower() for name in expectation.headers}),
+        authenticated=any(map(is_personal, expectation.headers)),
     )
     if expectation.auth:
         found = _without_credentials(found, expectation)
+    elif lacks := forgotten(expectation):
+        found = replace(found, layers=(*found.layers, LayerResult(Layer.AUTH, ok=False, detail=lacks)))
     main = found.main
     if main is None:
         return found
     found = replace(
         found,
         layers=(*found.layers, _hash_layer(hashes.get(main.era), troubles)),
-        latency_ms=max(main.latencies_ms.values(), default=None),
+        latency_ms=max(
+            (
+                ms
+                for report in reports.values()
+                if report.failure is None and (report.era in expectation.eras or not expectation.eras)
+                for ms in report.latencies_ms.values()
+            ),
+            default=max(main.latencies_ms.values(), default=None),
+        ),
     )
     if expectation.readiness:
         found = _readiness(found, expectation)
@@ -129,9 +140,13 @@ def _introduce(client: Client, era: Era) -> EraReport:
         )
 
 
-def _exchanges(reports: Mapping[Era, EraReport]) -> Iterator[LayerResult]:
+def _exchanges(reports: Mapping[Era, EraReport], expectation: Expectation) -> Iterator[LayerResult]:
     """Say how far the exchanges came: HTTP and JSON-RPC by the better era, the protocol by era."""
     best = max(reports.values(), key=_depth)
+    if expectation.auth and not any(map(is_personal, expectation.headers)) and _is_unauthorized(best):
+        # That is what HTTP has to answer, and nothing above it is to be seen.
+        yield LayerResult(Layer.HTTP, ok=True, detail="answers with 401", facts=_facts(best))
+        return
     for layer, own in ((Layer.HTTP, jsonrpc.Layer.HTTP), (Layer.JSON_RPC, jsonrpc.Layer.JSON_RPC)):
         if best.failure is not None and _depth(best) <= DEPTH.index(own):
             yield LayerResult(layer, ok=False, detail=best.failure.message, facts=_facts(best))
@@ -171,8 +186,8 @@ def _introduced(report: EraReport) -> str:
         return f"{report.era}: {report.failure.message}"
     server = " ".join(str(report.server[key]) for key in ("name", "version") if report.server.get(key))
     number = len(report.tools)
-    words = [*report.protocol_versions, *([server] if server else []), f"{number} tool{'s' * (number != 1)}"]
-    return f"{report.era}: {', '.join(words)}"
+    words = [*report.protocol_versions, *([server] if server else [])]
+    return f"{report.era}: {quote(', '.join(words))}, {number} tool{'s' * (number != 1)}"
 
 
 def _hash(reports: Mapping[Era, EraReport]) -> tuple[dict[Era, Hashes], list[str]]:
@@ -194,22 +209,39 @@ def _hash_layer(hashes: Hashes | None, troubles: Sequence[str]) -> LayerResult:
     return LayerResult(Layer.HASHES, ok=True, detail=detail, facts=facts)
 
 
+def _is_unauthorized(report: EraReport) -> bool:
+    return report.failure is not None and report.failure.status == HTTPStatus.UNAUTHORIZED
+
+
 def _without_credentials(found: Examination, expectation: Expectation) -> Examination:
-    """Greet as somebody does who has no credentials, and must not be let in."""
-    headers = {name: value for name, value in expectation.headers.items() if name.lower() not in CREDENTIALS}
-    era = Era.MODERN if not expectation.eras or Era.MODERN in expectation.eras else Era.LEGACY
-    with Client(expectation.url, headers, expectation.down_ms / 1000) as stranger:
-        report = _introduce(stranger, era)
+    """Ask as somebody does who has no credentials, in each era: each may have its own way in."""
+    reports = found.reports
+    if not any(report.failure is None or report.failure.status for report in reports.values()):
+        return found
+    if found.authenticated:
+        headers = {name: value for name, value in expectation.headers.items() if not is_personal(name)}
+        with Client(expectation.url, headers, expectation.down_ms / 1000) as stranger:
+            reports = {era: _introduce(stranger, era) for era in ERAS}
+    layer = _auth_layer(reports)
+    if lacks := forgotten(expectation):
+        layer = replace(layer, detail=f"{layer.detail}; {lacks}")
+    return replace(found, layers=(*found.layers, layer), unauthenticated=reports)
+
+
+def _auth_layer(reports: Mapping[Era, EraReport]) -> LayerResult:
+    """Say how somebody without credentials fared, by the era that says most: the one that lets in, if any."""
+    let_in = [report for report in reports.values() if report.failure is None]
+    refused = [report for report in reports.values() if _is_unauthorized(report)]
+    report = next(iter([*let_in, *refused, *reports.values()]))
     failure = report.failure
-    if failure is not None and failure.status == HTTPStatus.UNAUTHORIZED:
-        ok = failure.challenge is not None
-        detail = f"401, {failure.challenge}" if ok else "401 without a challenge (WWW-Authenticate)"
+    ok = bool(refused) and not let_in and all(each.failure and each.failure.challenge for each in refused)
+    if failure is None:
+        detail = f"without credentials, it answers in the {report.era} era instead of 401"
+    elif not refused:
+        detail = f"without credentials, {failure.message} instead of 401"
     else:
-        ok = False
-        said = "it answers" if failure is None else failure.message
-        detail = f"without credentials, {said} instead of 401"
-    layer = LayerResult(Layer.AUTH, ok=ok, detail=detail, facts=_facts(report))
-    return replace(found, layers=(*found.layers, layer), unauthenticated=report)
+        detail = f"401, {failure.challenge}" if ok else "401 without a challenge (WWW-Authenticate)"
+    return LayerResult(Layer.AUTH, ok=ok, detail=detail, facts=_facts(report))
 
 
 def _readiness(found: Examination, expectation: Expectation) -> Examination:
@@ -220,7 +252,7 @@ def _readiness(found: Examination, expectation: Expectation) -> Examination:
     ms = (time.perf_counter() - started) * 1000
     if answer is None:
         readiness = Readiness(None, ("/readyz does not answer",))
-    elif answer[0] == HTTPStatus.OK:
+    elif answer[0] == HTTPStatus.OK and _says_ready(answer[1]):
         readiness = Readiness(answer[0])
     else:
         readiness = Readiness(answer[0], tuple(_missing(*answer)))
@@ -229,17 +261,26 @@ def _readiness(found: Examination, expectation: Expectation) -> Examination:
     return replace(found, layers=(*found.layers, layer), readiness=readiness)
 
 
+def _says_ready(body: str) -> bool:
+    """Tell whether it is the server that answers, and not something that has a page for every path."""
+    with suppress(ValueError, RecursionError):
+        said = json.loads(body)
+        return isinstance(said, dict) and said.get("status") == "ready"
+    return False
+
+
 def _missing(status: int, body: str) -> Iterator[str]:
     """Read what a server says that it lacks."""
     try:
         said = json.loads(body)
-        names = [str(name) for name in said.get("missing", [])]
+        names = said.get("missing", [])
+        names = list(map(str, names)) if isinstance(names, list) else []
         store = said.get("store")
     except (ValueError, AttributeError, TypeError, RecursionError):
         yield f"/readyz answers HTTP {status}: {quote(body)}"
         return
     if names:
-        yield f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
+        yield f"{quote(', '.join(names))} {'is' if len(names) == 1 else 'are'} missing"
     if store:
         yield f"the session store fails: {quote(str(store))}"
     if not names and not store:
@@ -270,45 +311,26 @@ def _call(
 
 
 def _latency(found: Examination) -> Iterator[LayerResult]:
-    if found.latency_ms is not None and found.main is not None:
-        parts = (f"{method} {ms:.0f} ms" for method, ms in found.main.latencies_ms.items())
+    if found.latency_ms is not None:
+        worked = [report for report in found.reports.values() if report.failure is None]
+        parts = (
+            f"{method} {ms:.0f} ms" + ("" if len(worked) == 1 else f" ({report.era})")
+            for report in worked
+            for method, ms in report.latencies_ms.items()
+        )
         yield LayerResult(Layer.LATENCY, ok=True, detail=", ".join(parts), ms=found.latency_ms)
 
 
-def _redacted(found: Examination, secrets: Iterable[str]) -> Examination:
-    """Take out of what a server said what it was told in confidence, and what would steer a terminal."""
-    # "Bearer abc" is sent as a whole, and "abc" is what a server would repeat.
-    values = {
-        part for secret in secrets for part in (secret, *secret.split()) if len(part) >= SHORTEST_SECRET
-    }
-    ordered = sorted(values, key=len, reverse=True)
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, str):
-            for secret in ordered:
-                value = value.replace(secret, "[secret]")
-            return printable(value)
-        if isinstance(value, dict):
-            return {clean(key): clean(item) for key, item in value.items()}
-        return [clean(item) for item in value] if isinstance(value, list) else value
-
-    layers = tuple(
-        replace(layer, detail=clean(layer.detail), facts=clean(dict(layer.facts))) for layer in found.layers
+def _redacted(found: Examination, hidden: Redaction) -> Examination:
+    return replace(
+        found,
+        layers=tuple(
+            replace(layer, detail=hidden.clean(layer.detail), facts=hidden.clean(dict(layer.facts)))
+            for layer in found.layers
+        ),
+        reports={era: hidden.clean_report(report) for era, report in found.reports.items()},
+        unauthenticated={era: hidden.clean_report(report) for era, report in found.unauthenticated.items()},
+        readiness=found.readiness
+        and replace(found.readiness, problems=tuple(map(hidden.clean, found.readiness.problems))),
+        call=found.call and hidden.clean_call(found.call),
     )
-    reports = {
-        era: replace(
-            report,
-            server=clean(dict(report.server)),
-            protocol_versions=tuple(map(clean, report.protocol_versions)),
-            failure=report.failure and _clean_failure(report.failure, clean),
-        )
-        for era, report in found.reports.items()
-    }
-    readiness = found.readiness and replace(
-        found.readiness, problems=tuple(map(clean, found.readiness.problems))
-    )
-    return replace(found, layers=layers, reports=reports, readiness=readiness)
-
-
-def _clean_failure(failure: Failure, clean: Callable[[Any], Any]) -> Failure:
-    return replace(failure, message=clean(failure.message), challenge=clean(failure.challenge))

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scaffolder.baseline import MANIFEST
+from scaffolder.connecting import is_usable, proxy_of
 from scaffolder.diagnostics import UserError
 from scaffolder.manifest import Invalid, load
 from scaffolder.probe import LEGACY, MODERN, Era
@@ -22,12 +23,41 @@ TOOLS = "tools.json"
 
 DOWN_MS = 10_000
 
+# Nobody waits longer for an answer, and no clock of the system counts for ever.
+LONGEST_MS = 3_600_000
+
 # The name of a header (RFC 9110).
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+# A header that says who asks. What merely lets a request through to the server is none of them.
+PERSONAL = re.compile(r"authorization|cookie|.*(?:auth-?key|api-?key|token).*|x-auth.*")
 
 
 class ExpectationError(UserError):
     """Nothing can be expected: what was asked for is not there, or makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A header, and the variable of the environment that it is taken from, whether it is set or not."""
+
+    header: str
+    """In lower case."""
+    variable: str
+
+    def __str__(self) -> str:
+        """Name both, and no value."""
+        return f"`{self.header}` from {self.variable}"
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it says who asks."""
+        return is_personal(self.header)
+
+
+def is_personal(header: str) -> bool:
+    """Tell whether a header says who asks, by its name."""
+    return bool(PERSONAL.fullmatch(header.lower()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +69,8 @@ class Expectation:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What every request carries: credentials, which come from the environment alone."""
+    credentials: tuple[Credential, ...] = ()
+    """Where the headers come from, and those that the environment does not have."""
     timeout_ms: int | None = None
     """An answer that takes longer is slow."""
     down_ms: int = DOWN_MS
@@ -61,6 +93,25 @@ class Expectation:
     call: tuple[str, Mapping[str, Any]] | None = None
     """A tool that only reads, and its arguments."""
 
+    @property
+    def missing(self) -> tuple[Credential, ...]:
+        """What requests should carry, and the environment does not have."""
+        return tuple(each for each in self.credentials if each.header not in self.headers)
+
+    @property
+    def brought(self) -> tuple[Credential, ...]:
+        """What requests carry."""
+        return tuple(each for each in self.credentials if each.header in self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be probed."""
+
+    expectations: tuple[Expectation, ...]
+    unprobed: tuple[str, ...] = ()
+    """Targets that nobody asked for by name, and that have no URL."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -72,6 +123,8 @@ class Terms:
     """`TOOL` or `TOOL={"argument": ...}`."""
     seconds: float | None = None
     """Instead of what says when a server is down."""
+    auth: bool | None = None
+    """Whether a call without credentials has to be refused; None for what is expected otherwise."""
 
 
 def choose(
@@ -81,23 +134,45 @@ def choose(
 
     Raises InvalidProjectError and ExpectationError, as the functions below do.
     """
+    return choice(where, targets, monitor, terms).expectations
+
+
+def choice(where: str | None, targets: Sequence[str], monitor: Path | None, terms: Terms) -> Choice:
+    """Do what `choose` does, and also say which targets are left out."""
     headers = read_headers(terms.headers, os.environ)
+    given = tuple(
+        Credential(*(part.strip() for part in (header.lower(), variable)))
+        for header, _, variable in (text.partition("=") for text in terms.headers)
+    )
     call = read_call(terms.call) if terms.call else None
     if monitor is not None:
-        found = of_monitor(monitor, targets)
-    elif where is not None and not targets and not Path(where).is_dir():
-        found = (of_url(where),)
+        found = _of_monitor_file(monitor, targets)
+    elif where is not None and not targets and not _is_folder(where):
+        found = Choice((of_url(where),))
     else:
-        found = of_project(Path(where or "."), targets)
-    return tuple(
-        replace(
-            one,
-            headers={**one.headers, **headers},
-            down_ms=one.down_ms if terms.seconds is None else max(round(terms.seconds * 1000), 1),
-            call=call,
-        )
-        for one in found
+        found = _of_project(Path(where or "."), targets)
+    return replace(
+        found,
+        expectations=tuple(
+            replace(
+                one,
+                headers={**one.headers, **headers},
+                credentials=(*(each for each in one.credentials if each.header not in headers), *given),
+                down_ms=one.down_ms if terms.seconds is None else _milliseconds(terms.seconds * 1000),
+                auth=one.auth if terms.auth is None else terms.auth,
+                call=call,
+            )
+            for one in found.expectations
+        ),
     )
+
+
+def _is_folder(where: str) -> bool:
+    try:
+        return Path(where).is_dir()
+    except OSError:
+        # A long URL is the name of no file.
+        return False
 
 
 def of_url(url: str) -> Expectation:
@@ -116,6 +191,10 @@ def of_project(folder: Path, targets: Sequence[str] = ()) -> tuple[Expectation, 
     Raises InvalidProjectError with all that is wrong with the manifest, and ExpectationError where there
     is none, or no such target.
     """
+    return _of_project(folder, targets).expectations
+
+
+def _of_project(folder: Path, targets: Sequence[str]) -> Choice:
     path = folder / MANIFEST
     if not path.is_file():
         raise ExpectationError(
@@ -135,6 +214,10 @@ def of_monitor(path: Path, targets: Sequence[str] = ()) -> tuple[Expectation, ..
 
     Raises ExpectationError where it cannot be read, or has no such target.
     """
+    return _of_monitor_file(path, targets).expectations
+
+
+def _of_monitor_file(path: Path, targets: Sequence[str]) -> Choice:
     beside = path.with_name(TOOLS)
     listed = _read(beside) if beside.is_file() else None
     return _of_monitor(_read(path), listed, targets, str(path))
@@ -179,7 +262,7 @@ def read_call(text: str) -> tuple[str, Mapping[str, Any]]:
     return name, arguments
 
 
-def _of_monitor(document: Any, listed: Any, targets: Sequence[str], where: str) -> tuple[Expectation, ...]:
+def _of_monitor(document: Any, listed: Any, targets: Sequence[str], where: str) -> Choice:
     try:
         known = document["targets"]
         unknown = [target for target in targets if target not in known]
@@ -187,12 +270,12 @@ def _of_monitor(document: Any, listed: Any, targets: Sequence[str], where: str) 
             raise ExpectationError(
                 f"{', '.join(unknown)}: not among the targets of {where}, which are {', '.join(known)}"
             )
-        tools = None if listed is None else tuple(listed["tools"])
+        tools = None if listed is None else tuple(map(_tool, listed["tools"]))
         wanted = targets or [target for target, entry in known.items() if entry.get("url")]
         found = tuple(
             _of_target(document, tools, target, known[target], where) for target in dict.fromkeys(wanted)
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         message = f"{where} is not as `regenerate` writes it: {type(error).__name__}: {error}"
         raise ExpectationError(message, help=["mcp-scaffold regenerate"]) from error
     if not found:
@@ -200,7 +283,14 @@ def _of_monitor(document: Any, listed: Any, targets: Sequence[str], where: str) 
             f"{where} has no target with a URL",
             help=[f"set `target_options.{next(iter(known), 'TARGET')}.url` in {MANIFEST}, and regenerate"],
         )
-    return found
+    return Choice(found, () if targets else tuple(each for each in known if each not in wanted))
+
+
+def _tool(listed: Any) -> Mapping[str, Any]:
+    """Return a tool of tools.json. Raises ValueError for what is none."""
+    if not (isinstance(listed, dict) and isinstance(listed.get("name"), str)):
+        raise ValueError(f"{json.dumps(listed)[:60]} is no tool")  # noqa: TRY004 - the file is at fault
+    return listed
 
 
 def _of_target(
@@ -215,14 +305,18 @@ def _of_target(
             f"{target} has no URL in {where}",
             help=[f"set `target_options.{target}.url` in {MANIFEST}, and regenerate"],
         )
+    if not target.isprintable():
+        raise ValueError(f"{json.dumps(target)} is no name of a target")
     server = document.get("server", {})
     revisions = tuple(map(str, document["protocol_versions"]))
+    credentials = entry.get("credentials", ())
     return Expectation(
         name=target,
-        headers=_credentials(entry.get("credentials", ())),
+        headers=_headers(credentials),
+        credentials=tuple(Credential(each["header"].lower(), each["variable"]) for each in credentials),
         url=_check(entry["url"], f"{target} in {where}"),
-        timeout_ms=int(entry["timeout_ms"]),
-        down_ms=int(entry["down_ms"]),
+        timeout_ms=_milliseconds(entry["timeout_ms"]),
+        down_ms=_milliseconds(entry["down_ms"]),
         tools_hash=document["tools_hash"],
         definitions_hash=document["definitions_hash"],
         tools=tools,
@@ -230,17 +324,28 @@ def _of_target(
         version=server.get("version"),
         eras=tuple(_eras(revisions)),
         revisions=revisions,
-        auth=bool(entry.get("auth", document.get("auth", False))),
+        auth=bool(entry.get("auth", False)),
         readiness=True,
     )
 
 
-def _credentials(entries: Sequence[Mapping[str, str]]) -> dict[str, str]:
+def _milliseconds(value: float) -> int:
+    """Return a time that can be waited for. Raises TypeError or ValueError for what is none."""
+    return round(min(max(value, 1), LONGEST_MS))
+
+
+def _headers(entries: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Take the values of headers from the environment; those that it does not have are left out."""
-    present = [entry for entry in entries if os.environ.get(entry["variable"], "").strip()]
-    return {
-        entry["header"].lower(): entry["prefix"] + _value(os.environ, entry["variable"]) for entry in present
-    }
+    headers = {}
+    for entry in entries:
+        header, prefix, variable = entry["header"], entry["prefix"], entry["variable"]
+        if not (HEADER.fullmatch(header) and prefix.isascii() and prefix.isprintable()):
+            raise ValueError(
+                f"{json.dumps(prefix)} cannot go before a value of the header {json.dumps(header)}"
+            )
+        if os.environ.get(variable, "").strip():
+            headers[header.lower()] = prefix + _value(os.environ, variable)
+    return headers
 
 
 def _value(environment: Mapping[str, str], variable: str) -> str:
@@ -263,14 +368,28 @@ def _check(url: Any, where: str) -> str:
     """Return a URL that can be asked."""
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        sound = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.port != 0
+            # What would steer a terminal is in no URL.
+            and url.isprintable()
+            and " " not in url
+        )
     except (ValueError, TypeError, AttributeError):
         sound = False
     if not sound:
-        raise ExpectationError(f"{where} is no http or https URL: {url}")
+        shown = url if isinstance(url, str) and url.isprintable() else json.dumps(url)
+        raise ExpectationError(f"{where} is no http or https URL: {shown}")
     if parts.username or parts.password:
         raise ExpectationError(
             f"{where} holds credentials", help=["pass them with `--header Authorization=VARIABLE`"]
+        )
+    proxy = proxy_of(url)
+    if proxy is not None and not is_usable(proxy):
+        raise ExpectationError(
+            f"the environment leads to {urlsplit(url).hostname} through a proxy that is not one of HTTP",
+            help=["set HTTPS_PROXY to an HTTP proxy, or except the host in NO_PROXY"],
         )
     return str(url)
 

@@ -1,19 +1,16 @@
 """Reach a server as far as the encryption: its name, its port and its certificate, each by itself."""
 
 import ipaddress
-import queue
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlsplit
 
-from scaffolder.jsonrpc import is_loopback
+from scaffolder.connecting import Address, dial, proxy_of, resolve
 
 PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 
@@ -22,8 +19,6 @@ NOT_YET_VALID, EXPIRED = 9, 10
 
 # X509_V_FLAG_NO_CHECK_TIME: the ssl module has no name for it.
 NO_CHECK_TIME = 0x200000
-
-Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
 class Layer(StrEnum):
@@ -68,7 +63,7 @@ def reach(url: str, trust: ssl.SSLContext | None, seconds: float) -> tuple[Layer
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
-    if _has_proxy(url, parts):
+    if proxy_of(url) is not None:
         # What is between the proxy and the server is the proxy's to know.
         return (LayerResult(Layer.TCP, ok=True, detail="left to the proxy of the environment"),)
     deadline = time.monotonic() + seconds
@@ -87,41 +82,23 @@ def reach(url: str, trust: ssl.SSLContext | None, seconds: float) -> tuple[Layer
     return dns, tcp, tls
 
 
-def _has_proxy(url: str, parts: SplitResult) -> bool:
-    proxies = getproxies()
-    return (
-        not is_loopback(url)
-        and bool(proxies.get(parts.scheme) or proxies.get("all"))
-        and not proxy_bypass(parts.netloc.rpartition("@")[2])
-    )
-
-
-def _resolve(host: str, port: int, deadline: float) -> tuple[LayerResult, list[Address]]:
-    """Look up a name. The system's resolver takes no deadline, so it is waited for no longer than that."""
-    answers: queue.SimpleQueue[list[Address] | OSError | UnicodeError] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answers.put([(family, address) for family, _, _, _, address in found])
-        except (OSError, UnicodeError) as error:
-            answers.put(error)
-
+def _resolve(host: str, port: int, deadline: float) -> tuple[LayerResult, tuple[Address, ...]]:
+    """Look up a name, which an address does not need."""
     started = time.perf_counter()
-    threading.Thread(target=look_up, daemon=True).start()
     try:
-        answer = answers.get(timeout=max(deadline - time.monotonic(), 0))
-    except queue.Empty:
-        return LayerResult(Layer.DNS, ok=False, detail=f"no answer about {host} in time"), []
+        found = resolve(host, port, deadline)
+    except TimeoutError:
+        return LayerResult(Layer.DNS, ok=False, detail=f"no answer about {host} in time"), ()
+    except (OSError, UnicodeError) as error:
+        ms = (time.perf_counter() - started) * 1000
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return LayerResult(Layer.DNS, ok=False, detail=f"{host}: {said}", ms=ms), ()
     ms = (time.perf_counter() - started) * 1000
-    if isinstance(answer, OSError | UnicodeError):
-        said = answer.strerror if isinstance(answer, OSError) and answer.strerror else str(answer)
-        return LayerResult(Layer.DNS, ok=False, detail=f"{host}: {said}", ms=ms), []
-    names = list(dict.fromkeys(str(address[0]) for _, address in answer))
+    names = list(dict.fromkeys(address.host for address in found))
     if _is_address(host):
-        return LayerResult(Layer.DNS, ok=True, detail="an address needs no name"), answer
+        return LayerResult(Layer.DNS, ok=True, detail="an address needs no name"), found
     facts = {"addresses": names}
-    return LayerResult(Layer.DNS, ok=True, detail=", ".join(names), ms=ms, facts=facts), answer
+    return LayerResult(Layer.DNS, ok=True, detail=", ".join(names), ms=ms, facts=facts), found
 
 
 def _is_address(host: str) -> bool:
@@ -132,26 +109,32 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _connect(addresses: list[Address], deadline: float) -> tuple[LayerResult, socket.socket | None]:
-    """Connect to the first address that takes it; each gets its share of the time that is left."""
-    refusals = []
+def _connect(addresses: Sequence[Address], deadline: float) -> tuple[LayerResult, socket.socket | None]:
+    """Connect to the first address that answers, and say which ones did not."""
     started = time.perf_counter()
-    for index, (family, address) in enumerate(addresses):
-        share = max(deadline - time.monotonic(), 0.001) / (len(addresses) - index)
-        place = f"[{address[0]}]:{address[1]}" if family == socket.AF_INET6 else f"{address[0]}:{address[1]}"
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(share)
-            connection.connect(address)
-        except OSError as error:
-            connection.close()
-            refusals.append(f"{place}: {_said(error)}")
-            continue
-        ms = (time.perf_counter() - started) * 1000
-        facts = {"address": place, **({"refusals": refusals} if refusals else {})}
-        return LayerResult(Layer.TCP, ok=True, detail=place, ms=ms, facts=facts), connection
+    dialled = dial(addresses, _open, deadline)
     ms = (time.perf_counter() - started) * 1000
-    return LayerResult(Layer.TCP, ok=False, detail="; ".join(refusals) or "no address", ms=ms), None
+    refusals = [
+        f"{address}: {_said(error) if isinstance(error, OSError | ValueError) else error}"
+        for address, error in dialled.refusals
+    ]
+    if dialled.connection is None:
+        return LayerResult(Layer.TCP, ok=False, detail="; ".join(refusals) or "no address", ms=ms), None
+    place = str(dialled.address)
+    facts = {"address": place, **({"refusals": refusals} if refusals else {})}
+    detail = "; ".join([place, *refusals])
+    return LayerResult(Layer.TCP, ok=True, detail=detail, ms=ms, facts=facts), dialled.connection
+
+
+def _open(address: Address, seconds: float) -> socket.socket:
+    connection = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect((address.host, address.port))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _encrypt(connection: socket.socket, host: str, trust: ssl.SSLContext, deadline: float) -> LayerResult:
@@ -172,7 +155,7 @@ def _encrypt(connection: socket.socket, host: str, trust: ssl.SSLContext, deadli
 
 
 def _with_dates(
-    refused: LayerResult, addresses: list[Address], host: str, trust: ssl.SSLContext, deadline: float
+    refused: LayerResult, addresses: Sequence[Address], host: str, trust: ssl.SSLContext, deadline: float
 ) -> LayerResult:
     """Ask again for a certificate whose time is wrong, to say what its time is."""
     flags = trust.verify_flags

@@ -86,7 +86,8 @@ def _metrics(probed: Sequence[Probed]) -> Iterator[tuple[str, str, Iterable[Samp
 def _layers(seen: Examination, judged: Verdict) -> Iterator[tuple[str, str, bool]]:
     for result in seen.layers:
         era = str(result.facts.get("era", "")) if result.layer is Layer.PROTOCOL else ""
-        blamed = any(
+        # An expected wall is found, and is no fault.
+        blamed = judged.exit_status != 0 and any(
             finding.layer is result.layer and (finding.era is None or not era or finding.era == era)
             for finding in judged.findings
         )

@@ -1,23 +1,35 @@
 """Judge what an endpoint did by what is expected of it: one state, and the reason in a sentence."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 
 from scaffolder import jsonrpc
-from scaffolder.jsonrpc import Failure
+from scaffolder.jsonrpc import Failure, quote
 from scaffolder.monitoring.drift import Drift, drift
 from scaffolder.monitoring.examination import Examination
 from scaffolder.monitoring.expectation import Expectation
 from scaffolder.monitoring.layers import Layer, LayerResult, printable
+from scaffolder.monitoring.walls import (
+    NO_CHALLENGE,
+    forgotten,
+    is_correct,
+    is_wall,
+    may_be_in_front,
+    stands,
+    wall,
+)
 from scaffolder.probe import Era, EraReport
 
 # Who renews certificates does so while a third of their time is left.
 REMAINDER = 0.1
 
 DAY = 86_400
+
+# Statuses that ask to come again, and do not say that something is not known.
+LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class State(StrEnum):
@@ -76,6 +88,8 @@ def judge(examination: Examination, expectation: Expectation) -> Verdict:
         first.state is State.WALLED
         and expectation.auth
         and not examination.authenticated
+        and forgotten(expectation) is None
+        and stands(examination.reports)
         and all(finding.state is State.WALLED for finding in found)
     )
     reason = printable(first.sentence)
@@ -120,33 +134,47 @@ def _protocol(examination: Examination, expectation: Expectation) -> Iterator[Fi
     }
     works = len(failures) < len(examination.reports)
     wanted = {era: failure for era, failure in failures.items() if era in expectation.eras}
-    if not works:
+    walls = {era: failure for era, failure in failures.items() if is_wall(failure)}
+    if not works and not walls:
         # The one that came furthest says most; modern goes first where they are equal.
-        era, failure = max(
-            (wanted or failures).items(), key=lambda item: list(jsonrpc.Layer).index(item[1].layer)
+        blamed = max(
+            (wanted or failures).values(),
+            key=lambda failure: list(jsonrpc.Layer).index(failure.layer),
+            default=Failure(jsonrpc.Layer.HTTP, "it was not asked"),
         )
-        walled = next((each for each in failures.values() if _is_wall(each)), None)
-        if walled is not None:
-            yield Finding(State.WALLED, Layer.AUTH, _wall(walled, examination))
-        else:
-            yield Finding(State.DOWN, LAYERS[failure.layer], f"it does not answer as MCP: {failure.message}")
+        yield Finding(State.DOWN, LAYERS[blamed.layer], f"it does not answer as MCP: {blamed.message}")
         return
-    for era, failure in wanted.items():
-        if _refuses(failure):
-            text = f"it does not speak the {era} era of the protocol: {failure.message}"
-            yield Finding(State.DRIFTED, Layer.PROTOCOL, text, era)
-        else:
-            text = f"it fails clients of the {era} era of the protocol: {failure.message}"
-            yield Finding(State.DOWN, LAYERS[failure.layer], text, era)
+    if not works:
+        yield _walled(next(iter(walls.values())), examination, expectation)
+    yield from _wanted(wanted, examination, expectation)
     for era, report in examination.reports.items():
         if expectation.eras and era not in expectation.eras and report.failure is None:
             text = f"it speaks the {era} era of the protocol, which it should refuse"
             yield Finding(State.DRIFTED, Layer.PROTOCOL, text, era)
     for report in _working(examination, expectation):
         if expectation.revisions and not set(report.protocol_versions) & set(expectation.revisions):
-            spoken = ", ".join(report.protocol_versions)
+            spoken = quote(", ".join(report.protocol_versions))
             text = f"it speaks revision {spoken} of the protocol, which is not expected of it"
             yield Finding(State.DRIFTED, Layer.PROTOCOL, text, report.era)
+
+
+def _wanted(
+    wanted: Mapping[Era, Failure], examination: Examination, expectation: Expectation
+) -> Iterator[Finding]:
+    """Judge the eras that are expected, and fail."""
+    for era, failure in wanted.items():
+        if is_wall(failure):
+            # One in front of everything is another finding.
+            if examination.main is not None:
+                text = wall(failure, expectation, authenticated=examination.authenticated)
+                text = f"clients of the {era} era of the protocol are not let in: {text}"
+                yield Finding(State.WALLED, Layer.AUTH, text, era)
+        elif _refuses(failure):
+            text = f"it does not speak the {era} era of the protocol: {failure.message}"
+            yield Finding(State.DRIFTED, Layer.PROTOCOL, text, era)
+        else:
+            text = f"it fails clients of the {era} era of the protocol: {failure.message}"
+            yield Finding(State.DOWN, LAYERS[failure.layer], text, era)
 
 
 LAYERS = {
@@ -157,25 +185,30 @@ LAYERS = {
 }
 
 
-def _is_wall(failure: Failure) -> bool:
-    """Tell whether credentials are asked for. A 403 in JSON-RPC is the server's own judgement."""
-    return failure.status == HTTPStatus.UNAUTHORIZED or (
-        failure.status == HTTPStatus.FORBIDDEN and failure.layer is jsonrpc.Layer.HTTP
-    )
+def _walled(failure: Failure, examination: Examination, expectation: Expectation) -> Finding:
+    """Judge a wall that stands in front of everything."""
+    text = wall(failure, expectation, authenticated=examination.authenticated)
+    if (
+        expectation.auth
+        and not examination.authenticated
+        and not is_correct(failure)
+        and not may_be_in_front(failure, expectation)
+    ):
+        # It is the wall itself that is not as it should be.
+        return Finding(State.DRIFTED, Layer.AUTH, f"{_flaw(failure)}: {text}")
+    return Finding(State.WALLED, Layer.AUTH, text)
 
 
-def _wall(failure: Failure, examination: Examination) -> str:
-    challenge = f", challenge: {failure.challenge}" if failure.challenge else ", without a challenge"
-    if failure.status == HTTPStatus.FORBIDDEN:
-        return f"it lets nobody in (HTTP 403{challenge})"
-    if examination.authenticated:
-        return f"it refuses the credentials of the probe (HTTP 401{challenge})"
-    return f"it asks for credentials, and the probe has none (HTTP 401{challenge})"
+def _flaw(failure: Failure) -> str:
+    if failure.status == HTTPStatus.UNAUTHORIZED:
+        return NO_CHALLENGE
+    return f"whoever has no credentials gets a {failure.status} instead of a 401"
 
 
 def _refuses(failure: Failure) -> bool:
     """Tell a server that does not know an era from one that fails at it."""
-    if failure.status is not None and failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    status = failure.status
+    if status is not None and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in LATER):
         return False
     return failure.layer is not jsonrpc.Layer.CONNECT and not (
         failure.layer is jsonrpc.Layer.HTTP and failure.status is None
@@ -183,17 +216,33 @@ def _refuses(failure: Failure) -> bool:
 
 
 def _auth(examination: Examination, expectation: Expectation) -> Iterator[Finding]:
-    if not expectation.auth or examination.unauthenticated is None:
+    """Judge whether somebody without credentials is kept out, and whether the probe has its own."""
+    works = examination.main is not None
+    lacks = forgotten(expectation)
+    also = f" ({lacks})" if lacks else ""
+    if not expectation.auth:
+        if works and lacks:
+            yield Finding(State.DEGRADED, Layer.AUTH, f"it answers without credentials, and {lacks}")
         return
-    failure = examination.unauthenticated.failure
-    if failure is None:
-        yield Finding(State.DRIFTED, Layer.AUTH, "it lets in whoever asks, without any credentials")
-    elif failure.status == HTTPStatus.UNAUTHORIZED and failure.challenge is None:
-        text = "its 401 has no challenge (WWW-Authenticate), so no client can find out how to log in"
+    strangers = examination.unauthenticated
+    let_in = [era for era, report in strangers.items() if report.failure is None]
+    if let_in:
+        where = "" if len(let_in) == len(strangers) else f" in the {let_in[0]} era of the protocol"
+        text = f"it lets in whoever asks, without any credentials{where}{also}"
         yield Finding(State.DRIFTED, Layer.AUTH, text)
-    elif failure.status != HTTPStatus.UNAUTHORIZED and examination.main is not None:
-        text = f"whoever has no credentials does not get a 401: {failure.message}"
-        yield Finding(State.DRIFTED, Layer.AUTH, text)
+    # Without credentials of its own, the probe has met the wall itself.
+    for era, report in strangers.items() if examination.authenticated else ():
+        failure, own = report.failure, examination.reports.get(era)
+        if failure is None or is_correct(failure):
+            continue
+        if failure.status == HTTPStatus.UNAUTHORIZED:
+            if works or not may_be_in_front(failure, expectation):
+                yield Finding(State.DRIFTED, Layer.AUTH, NO_CHALLENGE)
+                return
+        elif own is not None and own.failure is None:
+            text = f"whoever has no credentials does not get a 401: {failure.message}"
+            yield Finding(State.DRIFTED, Layer.AUTH, text)
+            return
 
 
 def _working(examination: Examination, expectation: Expectation) -> Iterator[EraReport]:
@@ -210,7 +259,8 @@ def _identity(examination: Examination, expectation: Expectation) -> Iterator[Fi
             said = report.server.get(key)
             if expected is not None and said is not None and said != expected:
                 what = "calls itself" if key == "name" else "says that its version is"
-                text = f"another server answers at this address: it {what} {said} instead of {expected}"
+                shown = quote(str(said))
+                text = f"another server answers at this address: it {what} {shown} instead of {expected}"
                 yield Finding(State.DRIFTED, Layer.PROTOCOL, text, report.era)
                 return
 

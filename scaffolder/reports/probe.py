@@ -1,12 +1,15 @@
 """Report on `probe`: for people, as JSON, as JSON Lines, and as Prometheus reads it."""
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
+from scaffolder.baseline import MANIFEST
 from scaffolder.console import FINE, FOUND, STYLES, emit, indented, next_commands, result, say, styled
 from scaffolder.diagnostics import UserError
 from scaffolder.monitoring.drift import Drift
@@ -17,6 +20,9 @@ from scaffolder.monitoring.verdict import Finding, State
 
 SCHEMA = "mcp-scaffold/probe-target@1"
 """Of one line of JSON Lines."""
+
+MOST_LINES = 20
+"""Of the differences of a server; JSON has all of them."""
 
 COLOURS: Mapping[State, str] = {
     State.DOWN: "1;31",
@@ -61,11 +67,14 @@ def told(one: Probed, chosen: Form) -> None:
         sys.stdout.flush()
 
 
-def probed(probes: Sequence[Probed], chosen: Form) -> int:
-    """Print what a probe of all endpoints came to, where that was not said yet; return the exit code."""
+def probed(probes: Sequence[Probed], chosen: Form, unprobed: Sequence[str] = ()) -> int:
+    """Print what a probe of all endpoints came to, where that was not said yet; return the exit code.
+
+    `unprobed` are the targets that have no URL.
+    """
     code = FOUND if any(one.verdict.exit_status for one in probes) else FINE
     if chosen is Form.JSON:
-        emit("probe", ok=code == FINE, targets=[as_json(one) for one in probes])
+        emit("probe", ok=code == FINE, targets=[as_json(one) for one in probes], unprobed=list(unprobed))
     elif chosen is Form.PROMETHEUS:
         result(exposition(probes).rstrip("\n"))
     elif chosen is Form.TEXT:
@@ -74,6 +83,10 @@ def probed(probes: Sequence[Probed], chosen: Form) -> int:
         if any(finding.layer is Layer.HASHES for one in probes for finding in one.verdict.findings):
             say("\nIf the change was meant, the expectation is old: regenerate, and deploy what that gives.")
             next_commands(["mcp-scaffold regenerate"])
+        if unprobed:
+            options = " and ".join(f"`target_options.{target}.url`" for target in unprobed)
+            say(f"\nNot probed, without a URL: {', '.join(unprobed)}")
+            say(f"  = help: set {options} in {MANIFEST}, and regenerate")
     return code
 
 
@@ -82,31 +95,36 @@ def as_json(one: Probed) -> dict[str, Any]:
     expectation, examination, verdict = one.expectation, one.examination, one.verdict
     main = examination.main
     hashes = examination.hashes.get(main.era) if main else None
-    return {
-        "target": expectation.name,
-        "url": expectation.url,
-        "at": datetime.fromtimestamp(examination.at, UTC).isoformat(timespec="milliseconds"),
-        "state": str(verdict.state),
-        "reason": verdict.reason,
-        "exit_status": verdict.exit_status,
-        "latency_ms": examination.latency_ms,
-        "timeout_ms": expectation.timeout_ms,
-        "down_ms": expectation.down_ms,
-        "server": dict(main.server) if main else None,
-        "tools": len(main.tools) if main else None,
-        "tools_hash": hashes and hashes.tools,
-        "definitions_hash": hashes and hashes.definitions,
-        "expected": {
-            "server": expectation.server,
-            "version": expectation.version,
-            "eras": list(map(str, expectation.eras)),
-            "tools_hash": expectation.tools_hash,
-            "definitions_hash": expectation.definitions_hash,
-        },
-        "layers": [_layer_as_json(layer) for layer in examination.layers],
-        "findings": [_finding_as_json(finding) for finding in verdict.findings],
-        "drift": _drift_as_json(verdict.drift),
-    }
+    document: dict[str, Any] = _sound(
+        {
+            "target": expectation.name,
+            "url": expectation.url,
+            "at": datetime.fromtimestamp(examination.at, UTC).isoformat(timespec="milliseconds"),
+            "state": str(verdict.state),
+            "reason": verdict.reason,
+            "exit_status": verdict.exit_status,
+            "latency_ms": examination.latency_ms,
+            "timeout_ms": expectation.timeout_ms,
+            "down_ms": expectation.down_ms,
+            "server": dict(main.server) if main else None,
+            "tools": len(main.tools) if main else None,
+            "tools_hash": hashes and hashes.tools,
+            "definitions_hash": hashes and hashes.definitions,
+            "expected": {
+                "server": expectation.server,
+                "version": expectation.version,
+                "eras": list(map(str, expectation.eras)),
+                "tools_hash": expectation.tools_hash,
+                "definitions_hash": expectation.definitions_hash,
+                "auth": expectation.auth,
+            },
+            "missing": [each.variable for each in expectation.missing],
+            "layers": [_layer_as_json(layer) for layer in examination.layers],
+            "findings": [_finding_as_json(finding) for finding in verdict.findings],
+            "drift": _drift_as_json(verdict.drift),
+        }
+    )
+    return document
 
 
 def _layer_as_json(layer: LayerResult) -> dict[str, Any]:
@@ -140,24 +158,23 @@ def _drift_as_json(drift: Drift) -> dict[str, Any]:
         }
         for change in drift.changed
     ]
-    document = {
+    return {
         "added": drift.added,
         "removed": drift.removed,
         "repeated": drift.repeated,
         "changed": changed,
     }
-    # A server may list half of a surrogate pair, which no output takes.
-    sound: dict[str, Any] = json.loads(json.dumps(document), object_pairs_hook=_sound)
-    return sound
 
 
-def _sound(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {_text(key): _text(value) for key, value in pairs}
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_text(item) for item in value]
+def _sound(value: Any) -> Any:
+    """Make of what a server said JSON that every output takes: no half of a surrogate pair, no infinity."""
+    if isinstance(value, dict):
+        return {_sound(key): _sound(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sound(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        # As ECMAScript prints it.
+        return None
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
@@ -182,14 +199,18 @@ def _block(one: Probed) -> Iterator[str]:
         yield indented(cells if mark != "FAIL" else styled(cells, STYLES["mark"], sys.stdout))
     for finding in verdict.findings[1:]:
         yield f"also {finding.state}: {printable(finding.sentence)}"
-    yield from (f"drift: {printable(line)}" for line in verdict.drift.lines())
+    lines = verdict.drift.lines()
+    yield from (f"drift: {printable(line)}" for line in islice(lines, MOST_LINES))
+    if more := sum(1 for _ in lines):
+        yield f"drift: and {more} more, which `--json` has"
     yield ""
 
 
 def _blamed(one: Probed, layer: LayerResult) -> bool:
     """Tell whether the verdict finds fault with a layer that was passed."""
     era = layer.facts.get("era") if layer.layer is Layer.PROTOCOL else None
-    return any(
+    # An expected wall is found, and is no fault.
+    return one.verdict.exit_status != FINE and any(
         finding.layer is layer.layer and (finding.era is None or era is None or finding.era == era)
         for finding in one.verdict.findings
     )

@@ -2,18 +2,20 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e import servers
+from e2e.entries import ENTRIES
 from toolchain import Toolchain, foreign_packages, python_client
 
 from scaffolder.monitoring.expectation import Expectation, of_monitor, of_url
@@ -174,6 +176,17 @@ def test_what_is_missing_in_one_place(name: str, unready: dict[str, Probed]) -> 
     assert ("UPSTASH_REDIS_REST_URL or KV_REST_API_URL" in one.verdict.reason) == lacks_store
 
 
+def test_a_store_that_is_gone(projects: dict[str, Path], tmp_path: Path) -> None:
+    """All is set, and nobody answers where the store was: /healthz says 200, and the probe what fails."""
+    gone = {STORE[0]: f"http://127.0.0.1:{free_port()}", STORE[1]: "a-token-of-a-store"}
+    with serving(projects["node"], "vercel", environment=gone) as endpoint:
+        one = probed({"vercel-node": endpoint}, tmp_path)["vercel-node"]
+    assert (one.verdict.state, one.verdict.exit_status) == (State.DEGRADED, 1)
+    assert one.verdict.findings[0].layer is Layer.READINESS
+    assert one.verdict.reason.startswith("it answers and is not ready: the session store fails: ")
+    assert "a-token-of-a-store" not in repr(one)
+
+
 @pytest.mark.parametrize("legacy", ["sessions", "reject"])
 def test_how_clients_of_2025_are_served(legacy: str, toolchain: Toolchain, tmp_path: Path) -> None:
     """A server that refuses them, or begins a session for each, is as healthy as its manifest says."""
@@ -228,6 +241,219 @@ def test_the_command_on_a_real_runtime(
     (tmp_path / "monitor.json").write_text(json.dumps(document))
     code, one = run()
     assert (code, one["state"], one["findings"][0]["layer"]) == (1, "down", "tcp")
+
+
+# What a user's own entry may put in front of the app. A test says how it behaves, in a header of a request.
+GUARD = """
+function guarded<Rest extends unknown[]>(
+  app: (request: Request, ...rest: Rest) => Response | Promise<Response>,
+) {
+  let posture = "open";
+  return (request: Request, ...rest: Rest) => {
+    const { headers } = request;
+    const next = headers.get("x-posture");
+    if (next) return new Response((posture = next));
+    if (posture === "platform") {
+      if (headers.get("x-vercel-protection-bypass") === "the-bypass-secret") return app(request, ...rest);
+      return new Response("<html>Authentication Required</html>", {
+        status: 401,
+        headers: { "content-type": "text/html", "set-cookie": "_vercel_sso_nonce=x; Path=/" },
+      });
+    }
+    const legacy = posture === "half" && headers.get("mcp-protocol-version") !== "2026-07-28";
+    const known = headers.get("authorization") === `Bearer the-${"real"}-token`;
+    if (posture === "open" || legacy || known) return app(request, ...rest);
+    const challenge = posture === "mute" ? {} : { "www-authenticate": 'Bearer realm="notes"' };
+    return new Response("Unauthorized", { status: 401, headers: challenge });
+  };
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A server that asks for a token, and the monitor.json of its project."""
+
+    endpoint: Endpoint
+    monitor: Path
+
+    def take(self, posture: str) -> None:
+        """Change how it treats those whom it does not know."""
+        said = get(self.endpoint.url, {**self.endpoint.headers, "x-posture": posture}, timeout=30)
+        assert said == (HTTPStatus.OK, posture)
+
+    def probed(self, *words: str, **environment: str) -> tuple[int, Any]:
+        """Run the command as a monitor does, with what its environment has."""
+        done = subprocess.run(
+            [*PROBE, "--monitor", str(self.monitor), "-t", self.endpoint.target, "--json", *words],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "the-real-token" not in done.stdout + done.stderr
+        document = json.loads(done.stdout)
+        return done.returncode, document["targets"][0]
+
+
+PROBE = [sys.executable, "-m", "scaffolder", "probe"]
+TOKEN = {"MONITOR_TOKEN": "the-real-token"}
+BYPASS = {"VERCEL_AUTOMATION_BYPASS_SECRET": "the-bypass-secret"}
+
+
+@pytest.fixture(scope="module", params=["bun", "deno", "vercel-node"])
+def guard(
+    request: pytest.FixtureRequest, toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Guarded]:
+    """Serve a project whose user has put a guard into its entry, and which says which token a monitor has."""
+    target, _ = servers.TARGETS[request.param]
+    manifest = {
+        **PRODUCTION,
+        "targets": [target],
+        "target_options": {target: {"url": "https://notes.example.com/mcp"}},
+        "monitor": {"bearer": "MONITOR_TOKEN"},
+    }
+    with servers.using(toolchain):
+        folder = servers.generate(tmp_path_factory.mktemp("guarded") / "notes", manifest, toolchain, HANDLERS)
+        entry = folder / ENTRIES[target]
+        source, count = re.subn(
+            r"createApp\(\{(.*?)\n( *)\}\)",
+            r"guarded(createApp({\1\n\2}))",
+            entry.read_text(),
+            flags=re.DOTALL,
+        )
+        assert count == 1
+        entry.write_text(source + GUARD)
+        with serving(folder, target) as endpoint:
+            monitor = folder / "monitor/monitor.json"
+            document = json.loads(monitor.read_bytes())
+            assert document["targets"][target]["auth"]
+            document["targets"][target] |= {"url": endpoint.url, "timeout_ms": 30_000, "down_ms": 60_000}
+            # What stands for the platform's own front is told apart by these, and not by a user's header.
+            document["targets"][target]["credentials"] += [
+                {"header": name, "prefix": "", "variable": f"FRONT_{index}"}
+                for index, name in enumerate(endpoint.headers)
+            ]
+            monitor.write_text(json.dumps(document))
+            with pytest.MonkeyPatch.context() as patch:
+                for index, value in enumerate(endpoint.headers.values()):
+                    patch.setenv(f"FRONT_{index}", value)
+                for variable in (*TOKEN, *BYPASS):
+                    patch.delenv(variable, raising=False)
+                yield Guarded(endpoint, monitor)
+
+
+def test_a_wall_in_front_of_a_server(guard: Guarded) -> None:
+    """The right token opens it, a wrong one does not, and a forgotten one is named: CI does not pass."""
+    guard.take("wall")
+    code, one = guard.probed(**TOKEN)
+    assert (code, one["state"], one["missing"]) == (
+        0,
+        "healthy",
+        ["VERCEL_AUTOMATION_BYPASS_SECRET"] if guard.endpoint.target == "vercel" else [],
+    ), one["reason"]
+    auth = next(layer for layer in one["layers"] if layer["layer"] == "auth")
+    assert (auth["ok"], auth["detail"]) == (True, '401, Bearer realm="notes"')
+    code, one = guard.probed(MONITOR_TOKEN="a-wrong-token")
+    assert (code, one["state"], one["reason"]) == (
+        1,
+        "auth-walled",
+        (
+            "it refuses the credentials of the probe, `authorization` from MONITOR_TOKEN "
+            '(HTTP 401, challenge: Bearer realm="notes")'
+        ),
+    )
+    code, one = guard.probed()
+    assert (code, one["state"]) == (1, "auth-walled")
+    assert one["reason"] == (
+        'it asks for credentials (HTTP 401, challenge: Bearer realm="notes"), and MONITOR_TOKEN is not set, '
+        "which the probe takes `authorization` from"
+    )
+
+
+def test_a_wall_that_is_gone(guard: Guarded) -> None:
+    """Who is let in without a token is an accident, with and without a token in the probe's own hands."""
+    guard.take("open")
+    for environment in (TOKEN, {}):
+        code, one = guard.probed(**environment)
+        assert (code, one["state"]) == (1, "drifted")
+        assert one["reason"].startswith("it lets in whoever asks, without any credentials")
+        assert ("(MONITOR_TOKEN is not set" in one["reason"]) == (not environment)
+    code, one = guard.probed("--no-auth", **TOKEN)
+    assert (code, one["state"]) == (0, "healthy"), one["reason"]
+
+
+def test_a_wall_around_one_era(guard: Guarded) -> None:
+    """Clients of 2025 are let in by what was made for those of 2026: the era is named."""
+    guard.take("half")
+    code, one = guard.probed(**TOKEN)
+    assert (code, one["state"], one["reason"]) == (
+        1,
+        "drifted",
+        "it lets in whoever asks, without any credentials in the legacy era of the protocol",
+    )
+
+
+def test_a_wall_without_a_challenge(guard: Guarded) -> None:
+    """A client that gets a bare 401 cannot find out how to log in."""
+    guard.take("mute")
+    code, one = guard.probed(**TOKEN)
+    assert (code, one["state"]) == (1, "drifted")
+    assert one["reason"] == (
+        "its 401 has no challenge (WWW-Authenticate), so no client can find out how to log in"
+    )
+
+
+def test_the_wall_of_a_platform(guard: Guarded) -> None:
+    """What is in front of a deployment has HTML and no challenge: it is not called the server's own."""
+    guard.take("platform")
+    code, one = guard.probed(**TOKEN, **BYPASS)
+    if guard.endpoint.target != "vercel":
+        # Nothing there stands in front, so it is the server that answers so.
+        assert (code, one["state"]) == (1, "auth-walled")
+        assert one["findings"][1]["state"] == "drifted"
+        return
+    # It is open to who has the bypass, and the server behind it has no wall of its own.
+    assert (code, one["state"]) == (1, "drifted")
+    assert one["reason"].startswith("it lets in whoever asks")
+    wrong = {"VERCEL_AUTOMATION_BYPASS_SECRET": "an-old-bypass-secret"}
+    code, one = guard.probed(**TOKEN, **wrong)
+    assert (code, one["state"], len(one["findings"])) == (1, "auth-walled", 1)
+    assert one["reason"].startswith("it refuses the credentials of the probe, ")
+    assert "`x-vercel-protection-bypass` from VERCEL_AUTOMATION_BYPASS_SECRET" in one["reason"]
+    assert one["reason"].endswith("(HTTP 401, without a challenge)")
+    code, one = guard.probed(**TOKEN)
+    assert (code, one["state"]) == (1, "auth-walled")
+    assert one["reason"].endswith(
+        "and VERCEL_AUTOMATION_BYPASS_SECRET is not set, which the probe takes "
+        "`x-vercel-protection-bypass` from"
+    )
+
+
+def test_a_url_that_should_be_walled(guard: Guarded) -> None:
+    """Of any server: the wall is what is expected, and no credentials are needed to see that it stands."""
+
+    def probed(posture: str) -> tuple[int, Any]:
+        guard.take(posture)
+        sent = [
+            word
+            for index, name in enumerate(guard.endpoint.headers)
+            for word in ("--header", f"{name}=FRONT_{index}")
+        ]
+        done = subprocess.run(
+            [*PROBE, guard.endpoint.url, "--auth", "--json", *sent],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout)["targets"][0]
+
+    code, one = probed("wall")
+    assert (code, one["state"]) == (0, "auth-walled")
+    assert one["reason"].startswith("it asks for credentials, and the probe has none")
+    assert probed("open")[1]["state"] == "drifted"
+    code, one = probed("mute")
+    assert (code, one["state"]) == (1, "drifted" if not guard.endpoint.headers else "auth-walled")
 
 
 @contextmanager
