@@ -4,6 +4,7 @@ Imports stand inside the commands, as in `cli`.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -90,14 +91,14 @@ def monitor(
     """Probe deployed servers on a clock, and alarm.
 
     There is one alarm when a server goes down, and one when it is back. How often it is probed, and how
-    many failures make an outage, is what mcp.yaml or monitor.json says. On a terminal there is a table, in
-    a pipe a line of JSON for each verdict and each alarm. What is known is kept in a file: a restart
-    forgets no outage, and alarms of none twice.
+    many failures make an outage, is what mcp.yaml or monitor.json says; where that changes, the watch
+    follows. On a terminal there is a table, in a pipe a line of JSON for each verdict and each alarm. What
+    is known is kept in a file: a restart forgets no outage, and alarms of none twice.
 
     A webhook is signed (standardwebhooks.com) with MCP_SCAFFOLD_WEBHOOK_SECRET; its URL may stand in
     MCP_SCAFFOLD_WEBHOOK_URL instead. SIGTERM ends it with exit status 0.
     """
-    from scaffolder.monitoring.duty import Order, Patience, watches  # noqa: PLC0415
+    from scaffolder.monitoring.duty import Duty, Order, Patience  # noqa: PLC0415
     from scaffolder.monitoring.expectation import Terms  # noqa: PLC0415
     from scaffolder.monitoring.webhook import webhook as read_webhook  # noqa: PLC0415
     from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
@@ -109,10 +110,11 @@ def monitor(
     to = read_webhook(webhook, os.environ)
     order = Order(where, tuple(target or ()), monitor, Terms(tuple(header or ()), None, timeout))
     try:
-        found = watches(order, Patience(interval, failures, recoveries))
+        duty = Duty(order, Patience(interval, failures, recoveries))
     except InvalidProjectError as error:
         raise typer.Exit(manifest_report.refused("monitor", error.invalid, as_json=json)) from error
-    raise typer.Exit(monitored(found, state, order.subject, to=to, jobs=jobs, rounds=rounds, as_json=json))
+    code = monitored(duty.watches, state, order.subject, to=to, jobs=jobs, rounds=rounds, as_json=json)
+    raise typer.Exit(code)
 
 
 def calibrate(
@@ -136,6 +138,9 @@ def calibrate(
         ),
     ] = None,
     svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw a histogram there.")] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew, without what earlier runs have measured.")
+    ] = False,
     header: Headers = None,
     json: Json = False,
 ) -> None:
@@ -144,16 +149,20 @@ def calibrate(
     The threshold of a target is twice the 95th percentile of its cold starts. Waits without a request until
     the server may be cold, measures, and measures again right after. Only where that tells cold starts from
     warm answers, and there are enough of them, is it written to mcp.yaml; until then the value of the table
-    stays.
+    stays. A run that is broken off loses nothing: what it has measured is kept for a week, and the next one
+    goes on with it.
     """
     from scaffolder.monitoring.expectation import Terms, choose  # noqa: PLC0415
     from scaffolder.monitoring.sampling import Pace, answer, local_samples  # noqa: PLC0415
     from scaffolder.monitoring.sampling import samples as remote_samples  # noqa: PLC0415
+    from scaffolder.monitoring.series import Subject, series  # noqa: PLC0415
     from scaffolder.monitoring.stopping import interruptible  # noqa: PLC0415
     from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
     from scaffolder.reports.calibrate import Plan, announced, calibrated  # noqa: PLC0415
     from scaffolder.workbench import InvalidProjectError  # noqa: PLC0415
 
+    if local and fresh:
+        raise typer.BadParameter("nothing is kept of a --local run, so each is --fresh")
     tidy(project)
     pace = Pace(samples, cold_every)
     plan = Plan(project, target, pace, local, (not local) if write is None else write, svg, json)
@@ -163,8 +172,11 @@ def calibrate(
                 announced(plan)
                 raise typer.Exit(calibrated(plan, local_samples(project, target, samples)))
             (expected,) = choose(str(project), [target], None, Terms(tuple(header or ())))
-            measure = answer(expected.url, expected.headers)
-            announced(plan)
-            raise typer.Exit(calibrated(plan, remote_samples(measure, pace)))
+            gauge = answer(expected.url, expected.headers)
+            subject = Subject(str(project.resolve()), target, expected.url, cold_every, gauge.server)
+            with series(subject, fresh=fresh) as kept:
+                plan = replace(plan, url=expected.url, series=kept)
+                announced(plan)
+                raise typer.Exit(calibrated(plan, remote_samples(gauge, plan.left)))
     except InvalidProjectError as error:
         raise typer.Exit(manifest_report.refused("calibrate", error.invalid, as_json=json)) from error

@@ -64,7 +64,7 @@ ORDER = [
     ["monitoring.alarms", "monitoring.calibration", "monitoring.histogram"],
     ["monitoring.hands", "monitoring.stopping", "monitoring.state"],
     ["monitoring.ledger", "monitoring.webhook", "monitoring.sampling", "monitoring.observing"],
-    ["monitoring.watchkeeping"],
+    ["monitoring.watchkeeping", "monitoring.series"],
     ["monitoring.duty"],
     ["console", "reports.telling", "reports"],
     ["reports.manifest"],

@@ -3,6 +3,8 @@
 import json
 import math
 import random
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,7 +42,9 @@ from scaffolder.monitoring.sampling import (
     answer,
     samples,
 )
-from scaffolder.reports.calibrate import Plan, calibrated
+from scaffolder.monitoring.series import Subject, series
+from scaffolder.probe import MODERN
+from scaffolder.reports.calibrate import NO_SUBSTITUTE, Plan, announced, calibrated
 
 latencies = st.lists(st.floats(0.1, 1e5), min_size=1, max_size=60)
 
@@ -117,7 +121,7 @@ def test_two_clusters_that_agree_with_the_spacing() -> None:
     assert found.warm
     assert found.p95_ms == round(found.cold.p95, 1)
     assert found.shortfall is None
-    assert "40 came after an idle time" in found.told.because
+    assert "40 of 40 answers after an idle time took more than 87 ms, and 0 of 60" in found.told.because
 
 
 def test_an_idle_time_that_left_the_server_warm() -> None:
@@ -155,6 +159,130 @@ def test_a_few_slow_answers_in_between_are_no_cold_starts() -> None:
     assert found.told.evidence is Evidence.BOTH
     assert found.told.cold == tuple(range(300, 340))
     assert {350, 360} <= set(found.told.warm)
+
+
+def draw(middle: float, spread: float, chance: random.Random) -> float:
+    """Draw a latency as latencies are distributed: lognormally."""
+    return middle * math.exp(chance.gauss(0, spread))
+
+
+def fast(chance: random.Random) -> float:
+    """Draw a warm answer."""
+    return draw(20, 0.3, chance)
+
+
+SLOW_P95 = 400 * math.exp(0.35 * NormalDist().inv_cdf(0.95))
+FULL_P95 = 1500 * math.exp(0.2 * NormalDist().inv_cdf(1 - 0.05 / 0.3))
+
+Drawing = Callable[[random.Random, float], float]
+"""Draw a latency, at a time between 0 and 1 of the series."""
+
+# Of rested samples, of others, and the true 95th percentile of the cold starts.
+TOLD_APART: dict[str, tuple[Drawing, Drawing, float]] = {
+    "plain": (lambda chance, _: draw(400, 0.35, chance), lambda chance, _: fast(chance), SLOW_P95),
+    "half met a warm server": (
+        lambda chance, _: draw(400, 0.35, chance) if chance.random() < 0.5 else fast(chance),
+        lambda chance, _: fast(chance),
+        SLOW_P95,
+    ),
+    "pauses of a collector": (
+        lambda chance, _: draw(400, 0.35, chance),
+        lambda chance, _: fast(chance) + (150 if chance.random() < 0.05 else 0),
+        SLOW_P95,
+    ),
+    "snapshots and full starts": (
+        lambda chance, _: draw(100, 0.1, chance) if chance.random() < 0.7 else draw(1500, 0.2, chance),
+        lambda chance, _: fast(chance),
+        FULL_P95,
+    ),
+    "only twice as slow": (
+        lambda chance, _: draw(40, 0.05, chance),
+        lambda chance, _: draw(20, 0.05, chance),
+        40 * math.exp(0.05 * NormalDist().inv_cdf(0.95)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOLD_APART)
+def test_cold_starts_of_many_kinds(name: str) -> None:
+    """Found, whole, in series of chance: none is lost to the warm ones, and no warm one is among them."""
+    slow, other, true = TOLD_APART[name]
+    estimates = []
+    for seed in range(30):
+        chance = random.Random(seed)
+        found = calibrate(series_of(slow, other, 100, chance))
+        assert found.told.evidence is Evidence.BOTH, (seed, found.shortfall)
+        estimates.append(found.p95_ms or 0)
+    estimates.sort()
+    assert estimates[15] == pytest.approx(true, rel=0.06)
+
+
+def series_of(slow: Drawing, other: Drawing, number: int, chance: random.Random) -> list[Sample]:
+    """Draw so many rested samples, and three others after each."""
+    return [
+        Sample((other if warm else slow)(chance, index / number), rested=not warm)
+        for index in range(number)
+        for warm in range(4)
+    ]
+
+
+NEVER_COLD: dict[str, tuple[Drawing, Drawing]] = {
+    "wide": (lambda chance, _: draw(40, 0.8, chance),) * 2,
+    "heavy tails": (lambda chance, _: 20 * chance.paretovariate(1.2),) * 2,
+    "two kinds of warm": (lambda chance, _: fast(chance) + (300 if chance.random() < 0.25 else 0),) * 2,
+    "always cold": (lambda chance, _: draw(400, 0.35, chance),) * 2,
+    "a little slower": (lambda chance, _: draw(26, 0.1, chance), lambda chance, _: draw(20, 0.1, chance)),
+    "slower and slower": (
+        lambda chance, _: draw(400, 0.2, chance),
+        lambda chance, at: fast(chance) * (1 + 30 * at),
+    ),
+    "one in a hundred": (
+        lambda chance, at: 5000 if at == 0 else fast(chance),
+        lambda chance, _: fast(chance),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NEVER_COLD)
+def test_what_looks_like_cold_starts(name: str) -> None:
+    """Where idleness does not explain it, or nothing parts the slow from the fast, nothing is written."""
+    for seed in range(30):
+        found = calibrate(series_of(*NEVER_COLD[name], 60, random.Random(seed)))
+        assert found.p95_ms is None
+        assert found.shortfall
+
+
+def test_how_far_an_estimate_is_off() -> None:
+    """No estimate is better than its samples: what a number of them gives, of a usual distribution.
+
+    It is as often too high as too low. Within ten per cent of the truth are more than half of the estimates
+    of 30 cold starts, two thirds of those of 60, and four fifths of those of 100; that more are needed to be
+    sure is what the printed interval says.
+    """
+    chance = random.Random(11)
+    for number, least in ((20, 0.4), (30, 0.5), (60, 0.68), (100, 0.8), (200, 0.92)):
+        errors = sorted(
+            percentile([draw(400, 0.35, chance) for _ in range(number)], 0.95) / SLOW_P95 - 1
+            for _ in range(1500)
+        )
+        assert abs(errors[750]) < 0.03
+        assert sum(abs(error) <= 0.1 for error in errors) / 1500 > least
+
+
+def test_lost_cold_starts_may_have_been_the_slowest() -> None:
+    """Where more than one in twenty failed, nobody knows the 95th percentile of all."""
+    series = [*rested(*range(300, 340)), *others(*WARM_MS * 40)]
+    assert calibrate(series, lost=2).p95_ms
+    found = calibrate(series, lost=3)
+    assert found.p95_ms is None
+    assert str(found.shortfall).startswith("3 of 43 requests after an idle time failed")
+
+
+def test_two_slow_answers_may_be_chance() -> None:
+    """They are no evidence, however slow they are."""
+    found = calibrate([*rested(400, 410, *[20.0] * 8), *others(*[21.0] * 30)])
+    assert found.told.evidence is Evidence.NOTHING
+    assert "may be chance" in str(found.shortfall)
 
 
 def test_too_few_cold_starts_are_not_enough() -> None:
@@ -273,6 +401,43 @@ def test_a_warm_answer_that_was_kept_waiting_is_rested() -> None:
     assert len(rest) == WARM
 
 
+def test_the_clock_goes_on_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop that was closed between two requests has left the server idle for as long."""
+    if sys.platform != "linux":
+        pytest.skip("only here the usual clock is another")
+    slept = 0.0
+    clock = time.clock_gettime
+
+    def sleep(seconds: float) -> None:
+        nonlocal slept
+        slept += seconds
+
+    def boottime(number: int) -> float:
+        return clock(number) + (slept if number == time.CLOCK_BOOTTIME else 0)
+
+    monkeypatch.setattr(time, "clock_gettime", boottime)
+    series = samples(lambda: 20.0, Pace(1, 1800), sleep=sleep)
+    taken = [next(series)]
+    slept += 3600
+    taken += list(series)
+    assert [each.rested for each in taken] == [True, True, False, False]
+
+
+def test_a_failure_after_an_idle_time_is_known_as_such() -> None:
+    """It may have been a cold start, and the slowest of all."""
+    outcomes: Iterator[float | None] = iter([None, 20.0, 20.0, 20.0, 400.0, None, 20.0, 20.0])
+
+    def measure() -> float:
+        found = next(outcomes)
+        if found is None:
+            raise FailedError("http: no answer in 60 s")
+        return found
+
+    world = World(iter([]))
+    taken = samples(measure, Pace(2, 300), monotonic=lambda: world.seconds, sleep=world.sleep)
+    assert [each.rested for each in taken if isinstance(each, Failed)] == [True, False]
+
+
 def test_failures_are_kept_apart() -> None:
     """One that fails is no sample; when it goes on, the server is not worth measuring."""
     outcomes: Iterator[float | None] = iter([500.0, None, 20.0, 20.0, None, None, *[None] * 9])
@@ -364,7 +529,11 @@ DISTRIBUTIONS: dict[str, Callable[[float], float]] = {
 def test_the_p95_is_found_and_the_threshold_follows(
     name: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Within 10 per cent of the distribution's; the manifest keeps its comments, and monitor.json follows."""
+    """Within 10 per cent of the distribution's; the manifest keeps its comments, and monitor.json follows.
+
+    The injected values stand evenly in the distribution, so that their own 95th percentile is its; what
+    chance does to those of a few draws is another question, and has a test of its own.
+    """
     quantile = DISTRIBUTIONS[name]
     world = World(iter(spread(quantile, number)))
     with cold_server(world, monkeypatch) as url:
@@ -467,10 +636,112 @@ def test_an_interruption_shows_what_there_is_and_writes_nothing(
     assert "nothing was written" in capsys.readouterr().err
 
 
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the state of a test in its own folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+SUBJECT = Subject("project", "deno", "https://notes.example.com/mcp", 300.0, "0123")
+
+
+@pytest.mark.usefixtures("state")
+def test_a_run_that_is_broken_off_is_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The next one measures what is left, says what it has from the first, and writes what both found."""
+    folder = project(tmp_path, SUBJECT.url)
+
+    def measured(number: int, *, breaks: bool) -> Iterator[Measured]:
+        for index in range(number):
+            yield from [*rested(300 + index), *others(*WARM_MS)]
+        if breaks:
+            raise KeyboardInterrupt
+
+    def run(number: int, left: int, *, breaks: bool) -> int:
+        with series(SUBJECT, fresh=False) as kept:
+            made, _ = plan(folder, World(iter([])), number, url=SUBJECT.url, series=kept)
+            assert made.left.samples == left
+            announced(made)
+            return calibrated(made, measured(made.left.samples if not breaks else 12, breaks=breaks))  # type: ignore[arg-type] # it is a generator
+
+    assert run(30, 30, breaks=True) == 130
+    assert "the same command goes on with it" in capsys.readouterr().err
+    assert run(30, 18, breaks=False) == 0
+    told = capsys.readouterr().err
+    assert "deno: 12 of 30 were measured earlier" in told
+    assert "deno: 18 times after 300 s" in told
+    assert yaml.safe_load((folder / "mcp.yaml").read_text())["monitor"]["observed"]["deno"]["samples"] == 30
+    # What is in the manifest has had its use: a later calibration is one of its own.
+    assert run(10, 10, breaks=False) == 1
+    capsys.readouterr()
+    assert run(10, 0, breaks=False) == 1
+    assert "`--samples 20` goes on with it" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("state")
+def test_nothing_that_goes_wrong_loses_what_was_measured(tmp_path: Path) -> None:
+    """A server that has gone, a target that has moved or is no more: said, and the measurements stay."""
+    folder = project(tmp_path, SUBJECT.url)
+    all_of_it = [*rested(*range(300, 330)), *others(*WARM_MS * 30)]
+
+    def gone() -> Iterator[Measured]:
+        yield from all_of_it[:40]
+        raise UserError("3 measurements in a row failed: connect: refused", help=["look"])
+
+    def run(measured: Iterator[Measured]) -> int:
+        with series(SUBJECT, fresh=False) as kept:
+            made, _ = plan(folder, World(iter([])), 30, url=SUBJECT.url, series=kept)
+            return calibrated(made, measured)  # type: ignore[arg-type] # it is a generator
+
+    with pytest.raises(UserError, match="3 measurements in a row failed") as caught:
+        run(gone())
+    assert caught.value.help[0] == "look"
+    assert "goes on with it" in caught.value.help[1]
+    moved = (folder / "mcp.yaml").read_text().replace("notes.example", "moved.example")
+    (folder / "mcp.yaml").write_text(moved)
+    with pytest.raises(UserError, match="deno has another URL by now"):
+        run(each for each in all_of_it[40:])
+    (folder / "mcp.yaml").write_text(moved.replace("[deno, bun]", "[bun]").replace("  deno: {", "  bun: {"))
+    with pytest.raises(UserError, match="deno: not among the project's targets any more"):
+        run(each for each in all_of_it[:0])
+    with series(SUBJECT, fresh=False) as kept:
+        assert kept.kept == tuple(all_of_it)
+
+
+def test_a_drawing_without_a_folder_is_refused_at_once(tmp_path: Path) -> None:
+    """And not after hours."""
+    folder = project(tmp_path, "https://notes.example.com/mcp")
+    made, _ = plan(folder, World(iter([])), 30, svg=tmp_path / "nowhere/cold.svg")
+    with pytest.raises(UserError, match="there is no such folder"):
+        announced(made)
+
+
+def test_deployments_are_told_from_each_other() -> None:
+    """By the server's name and version and by its tools; and not by what changes from answer to answer."""
+
+    def serving(version: str, tool: dict[str, Any]) -> Callable[[fake_servers.Handler, dict[str, Any]], None]:
+        def reply(handler: fake_servers.Handler, message: dict[str, Any]) -> None:
+            if message["method"] == "server/discover":
+                server = {"name": "s", "version": version, "instance": random.random()}
+                found = {"supportedVersions": [MODERN], "capabilities": {}, "serverInfo": server}
+                handler.reply(message, {**found, "resultType": "complete"})
+            else:
+                tools = [{**tool, "description": str(random.random())}]
+                handler.reply(message, {"tools": tools, "resultType": "complete"})
+
+        return reply
+
+    def digest(version: str, tool: dict[str, Any]) -> str:
+        with fake_servers.server(serving(version, tool)) as (url, _):
+            return answer(url, {}).server
+
+    tool = dict(fake_servers.TOOL)
+    assert digest("1", tool) == digest("1", tool)
+    assert digest("1", tool) != digest("2", tool)
+    assert digest("1", tool) != digest("1", {**tool, "inputSchema": {"type": "object", "required": []}})
+
+
 def test_a_local_measurement_says_what_it_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In the text and in the JSON."""
-    from scaffolder.reports.calibrate import NO_SUBSTITUTE, announced  # noqa: PLC0415 -- beside what it is
-
     folder = project(tmp_path, "https://notes.example.com/mcp")
     made, _ = plan(folder, World(iter([])), 30, local=True, write=False)
     announced(made)

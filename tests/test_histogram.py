@@ -73,6 +73,48 @@ def test_it_is_svg_that_needs_nothing_else(
     assert "http" not in text.split("</desc>")[1].replace("http://www.w3.org", "")
 
 
+@given(latencies, latencies, st.text(max_size=200))
+def test_nothing_lies_on_anything_else(cold: list[float], warm: list[float], title: str) -> None:
+    """Bars, counts and labels stay within the paper and in rows of their own, however long they are."""
+    title = "".join(char for char in title if char.isprintable())
+    root = ET.fromstring(svg(cold, warm, title=title, description=""))
+    width, height = (float(root.get(name, "")) for name in ("width", "height"))
+    taken: list[tuple[float, float]] = []
+    for row in root.findall(f"{SPACE}g/{SPACE}g"):
+        label, *marks = row
+        assert float(label.get("x", "")) - 8 * len(label.text or "") >= 0
+        for bar, number in zip(marks[::2], marks[1::2], strict=True):
+            top, left = float(bar.get("y", "")), float(bar.get("x", ""))
+            taken.append((top, top + float(bar.get("height", ""))))
+            assert left > float(label.get("x", ""))
+            end = left + float(bar.get("width", ""))
+            assert end < float(number.get("x", ""))
+            assert float(number.get("x", "")) + 7 * len(number.text or "") <= width
+            # A digit is 8 units high, and no higher than its bar.
+            assert taken[-1][0] <= float(number.get("y", "")) - 8 < float(number.get("y", "")) <= taken[-1][1]
+    assert all(a[1] < b[0] for a, b in pairwise(taken))
+    assert all(end < height for _, end in taken)
+    (shown,) = [each.text for each in root.iter(f"{SPACE}text") if each.get("class") == "title"]
+    assert len(shown or "") <= 66
+
+
+def test_a_bar_that_is_alone_stands_beside_its_label() -> None:
+    """And takes the room of both."""
+    root = ET.fromstring(svg([300.0, 20.0], [20.0], title="t", description="d"))
+    both, *_, alone = root.findall(f"{SPACE}g/{SPACE}g")
+    assert [bar.get("height") for bar in both.findall(f"{SPACE}rect")] == ["10", "10"]
+    (bar,) = alone.findall(f"{SPACE}rect")
+    label = alone.findall(f"{SPACE}text")[0]
+    middle = float(bar.get("y", "")) + float(bar.get("height", "")) / 2
+    assert middle == pytest.approx(float(label.get("y", "")) - 5, abs=1)
+    assert bar.get("height") == "16"
+
+
+def test_nothing_measured_is_said() -> None:
+    """An empty drawing is a sentence."""
+    assert "Nothing was measured." in svg([], [], title="t", description="d")
+
+
 def test_it_can_be_read_to_somebody() -> None:
     """It has a name and a description, every row is in words, and the bars differ in more than colour."""
     root = ET.fromstring(svg([300.0, 310.0], [20.0], title="Cold & warm", description="p95 < 1 s"))

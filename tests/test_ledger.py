@@ -57,6 +57,24 @@ def test_another_url_is_another_server() -> None:
     assert not ledger.outbox
 
 
+def test_an_outage_ends_where_the_target_moved_to() -> None:
+    """Who was told that it is down is told once that it is back, and not a second time that it is down."""
+    other = "https://elsewhere.example.com/mcp"
+    ledger = after("healthy", "down", "down")
+    down = after("down", "down", "down", ledger=ledger, url=other)
+    assert down.outbox == ledger.outbox
+    up = after("healthy", ledger=down, url=other)
+    assert [letter.alarm.kind for letter in up.outbox] == [Kind.OUTAGE, Kind.RECOVERY]
+    assert after("down", ledger=up, url=URL).targets["a"].standing.state is None
+
+
+def test_what_is_not_watched_any_more_is_forgotten() -> None:
+    """But not what somebody has yet to be told of it."""
+    ledger = after("down", "down", ledger=after("healthy", name="b")).without(["a", "nobody"])
+    assert set(ledger.targets) == {"b"}
+    assert len(ledger.outbox) == 1
+
+
 def test_every_alarm_has_an_id_of_its_own() -> None:
     """Also where all happens in one second, and where the name is nothing for a header."""
     ledger = Ledger()

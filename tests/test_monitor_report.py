@@ -1,6 +1,7 @@
 """A watch is told as JSON Lines in a pipe and as a table on a terminal, and follows its project's files."""
 
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from rich.console import Console
 from scaffolder.diagnostics import UserError
 from scaffolder.hashing import definitions_hash, tools_hash
 from scaffolder.monitoring.alarms import Alarm, Kind, Rules, Standing
-from scaffolder.monitoring.duty import Order, Patience, watches
+from scaffolder.monitoring.duty import QUIET, Duty, Order, Patience
 from scaffolder.monitoring.expectation import ExpectationError
-from scaffolder.monitoring.watchkeeping import Event, Raised, Seen, Sent, Sight, Trouble, Watch
+from scaffolder.monitoring.watchkeeping import Changed, Event, Raised, Seen, Sent, Sight, Trouble, Watch
+from scaffolder.regenerate import regenerate
 from scaffolder.reports.monitor import line, monitored, rows, telling
 from scaffolder.workbench import InvalidProjectError
 
@@ -31,6 +33,13 @@ def watch(name: str = "deno") -> Watch:
     """Give a watch of nothing."""
     return Watch(name, URL, lambda: Sight("healthy", ""))
 
+
+def watched() -> tuple[Watch, ...]:
+    """Have it watched."""
+    return WATCHED
+
+
+WATCHED = (watch(),)
 
 SEEN = Seen(watch(), Sight("down", "TCP: \x1b[31mrefused", None), Standing("healthy", AT), AT)
 ALARM = Alarm("deno-1", Kind.OUTAGE, "deno", URL, "healthy", "down", "TCP: \x1b[31mrefused", AT, AT)
@@ -46,6 +55,10 @@ ALARM = Alarm("deno-1", Kind.OUTAGE, "deno", URL, "healthy", "down", "TCP: \x1b[
             {"event": "delivery", "id": "deno-1", "arrived": False, "given_up": False},
         ),
         (Trouble("disk full"), {"event": "trouble", "message": "disk full"}),
+        (
+            Changed((watch("bun"),), ("bun",), ("deno",), ()),
+            {"event": "targets", "watched": ["bun"], "added": ["bun"], "removed": ["deno"], "altered": []},
+        ),
     ],
 )
 def test_a_line_for_each_event(event: Event, expected: dict[str, Any]) -> None:
@@ -81,7 +94,9 @@ def test_a_table_on_a_terminal() -> None:
         hostile.name: Seen(hostile, Sight("healthy", "[b]ok", 12.3), Standing("healthy", AT), AT),
     }
     file = io.StringIO()
-    Console(file=file, width=200, color_system=None).print(rows([watch(), hostile, watch("new")], seen))
+    Console(file=file, width=200, color_system=None).print(
+        rows([watch(), hostile, watch("new")], seen, width=200)
+    )
     first, second, third = [text.strip() for text in file.getvalue().splitlines()[1:]]
     assert first.startswith("deno")
     assert "healthy" in first
@@ -90,6 +105,93 @@ def test_a_table_on_a_terminal() -> None:
     assert "12 ms" in second
     assert "[b]ok" in second
     assert third.startswith("new")
+
+
+def test_a_line_for_each_server_on_a_narrow_terminal() -> None:
+    """What does not fit is cut off, and wraps no line: the drawing is as high as it has servers."""
+    seen = {"deno": SEEN}
+    for width in (20, 25, 30, 40, 60, 80, 100, 120):
+        file = io.StringIO()
+        table = rows([watch(), watch("new" * 30)], seen, width=width)
+        Console(file=file, width=width, color_system=None).print(table)
+        lines = file.getvalue().splitlines()
+        assert len(lines) == 3
+        assert all(len(each) <= width for each in lines)
+        assert "healthy" in lines[1]
+        assert ("down: TCP" in lines[1]) == (width >= 60)
+        assert ("latency" in lines[0]) == (width > 80)
+
+
+def test_more_servers_than_lines() -> None:
+    """Those that are not well come first, and the others are counted."""
+    many = [watch(f"s{number}") for number in range(100)]
+    seen = {
+        each.name: Seen(each, Sight("healthy", "ok", 1), Standing("healthy", AT), AT) for each in many[:98]
+    }
+    ill = many[70]
+    seen[ill.name] = Seen(ill, Sight("down", "refused"), Standing("down", AT), AT)
+    file = io.StringIO()
+    Console(file=file, width=100, color_system=None).print(rows(many, seen, width=100, most=7))
+    head, first, *others, last = file.getvalue().splitlines()
+    assert head.startswith("target")
+    assert first.startswith("s70 ")
+    assert len(others) == 6
+    assert last.strip() == "93 more; 97 healthy, 2 unknown, 1 down"
+
+
+class Terminal(io.TextIOWrapper):
+    """What is printed to a terminal that knows few characters."""
+
+    def __init__(self, encoding: str) -> None:
+        """Begin empty."""
+        super().__init__(io.BytesIO(), encoding=encoding, write_through=True)
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+    def shown(self) -> str:
+        """Give what was printed."""
+        found = self.buffer
+        assert isinstance(found, io.BytesIO)
+        return found.getvalue().decode(self.encoding)
+
+
+FOREIGN = Seen(watch(), Sight("down", "gone \u00e9\u4e2d", None), Standing("down", AT), AT)
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+@pytest.mark.parametrize("encoding", ["ascii", "iso8859-1", "utf-8"])
+def test_a_terminal_without_a_character(term: str, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server says never ends the watch, whatever the locale; and it is told as it comes."""
+    out = Terminal(encoding)
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("COLUMNS", "100")
+    with telling([watch()], as_json=False) as tell:
+        for event in (FOREIGN, Raised(ALARM), Changed((watch(),), ("deno",)), Trouble("\u4e2d")):
+            tell(event)
+        assert "deno" in out.shown()
+        assert "gone" in out.shown()
+        assert "targets: added: deno" in out.shown()
+    assert ("\x1b[" in out.shown()) == (term == "xterm")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_pipe_without_a_character(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line is JSON in any locale, and says the same in each."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.stdout", out)
+    with telling([watch()], as_json=False) as tell:
+        tell(FOREIGN)
+    buffer = out.buffer
+    assert isinstance(buffer, io.BytesIO)
+    assert json.loads(buffer.getvalue())["reason"] == "gone \u00e9\u4e2d"
+
+
+def hours() -> Callable[[], float]:
+    """Give a clock that goes on by an hour each time it is read."""
+    return itertools.count(0.0, 3600.0).__next__
 
 
 def manifest(url: str, **changes: Any) -> dict[str, Any]:
@@ -108,15 +210,15 @@ def test_a_project_says_how_it_is_watched(tmp_path: Path) -> None:
     """The targets that have a URL, as often and as patiently as the manifest says; options come first."""
     project = make(tmp_path / "project", manifest(URL))
     for order in (Order(str(project)), Order(monitor=project / "monitor/monitor.json")):
-        (found,) = watches(order, Patience())
+        (found,) = Duty(order, Patience()).watches()
         assert (found.name, found.url, found.interval, found.rules) == ("deno", URL, 45, Rules(4, 2))
-        (other,) = watches(order, Patience(interval=10, failures=1, recoveries=5))
+        (other,) = Duty(order, Patience(interval=10, failures=1, recoveries=5)).watches()
         assert (other.interval, other.rules) == (10, Rules(1, 5))
 
 
 def test_a_url_is_watched_with_the_defaults() -> None:
     """Once a minute, three failures in a row."""
-    (found,) = watches(Order(URL), Patience())
+    (found,) = Duty(Order(URL), Patience()).watches()
     assert (found.url, found.interval, found.rules) == (URL, 60, Rules(3, 2))
 
 
@@ -142,7 +244,7 @@ def test_nothing_to_watch_is_refused(
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/mcp.yaml").write_text("name: 1\n")
     with pytest.raises(error):
-        watches(order, Patience())
+        Duty(order, Patience())
 
 
 def test_what_is_watched_has_one_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,11 +275,17 @@ def test_a_planned_release_is_no_drift(tmp_path: Path) -> None:
     new = {**fake_servers.TOOL, "name": "renamed"}
     with fake_servers.server(serving([new])) as (url, _):
         project = make(tmp_path / "project", manifest(url))
-        (found,) = watches(Order(str(project)), Patience())
+        duty = Duty(Order(str(project)), Patience(), hours())
+        (found,) = duty.watches()
         assert found.probe().state == "drifted"
         (project / "mcp.yaml").write_text("name: [")
-        assert found.probe().state == "drifted"
+        assert duty.watches() == (found,)
+        for _ in range(2):
+            with pytest.raises(UserError, match=r"mcp\.yaml: "):
+                duty.watches()
         (project / "mcp.yaml").write_text(yaml.safe_dump(manifest(url, tools=[new])))
+        assert duty.watches() == (found,)
+        (found,) = duty.watches()
         after = found.probe()
     assert tools_hash([new]) != tools_hash([fake_servers.TOOL])
     assert definitions_hash([new]) != definitions_hash([fake_servers.TOOL])
@@ -191,21 +299,96 @@ def test_the_exit_status_after_the_rounds(
     state: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """0 where all were healthy at last, and 1 where one was not."""
-    both = [
+    both = (
         Watch("a", URL, lambda: Sight("healthy", "")),
         Watch("b", URL, lambda: Sight(state, ""), interval=0.01),
-    ]
+    )
     file = tmp_path / "state.json"
-    assert monitored(both, file, URL, to=None, jobs=1, rounds=1, as_json=True) == code
+    assert monitored(lambda: both, file, URL, to=None, jobs=1, rounds=1, as_json=True) == code
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert file.exists()
+
+
+def test_a_server_that_could_not_be_probed_is_not_known_to_be_healthy(tmp_path: Path) -> None:
+    """A fault of the monitor is no verdict, and no success either."""
+
+    def fail() -> Sight:
+        raise RuntimeError("bug")
+
+    both = (*WATCHED, Watch("b", URL, fail))
+    assert monitored(lambda: both, tmp_path / "s", URL, to=None, jobs=1, rounds=1, as_json=True) == 1
+
+
+def test_a_project_that_changes_is_followed(tmp_path: Path) -> None:
+    """Targets come, go and move with the manifest and with monitor.json; asked-for ones may go as well."""
+    project = make(tmp_path / "project", manifest(URL))
+    orders = (
+        Order(str(project)),
+        Order(monitor=project / "monitor/monitor.json"),
+        Order(str(project), ("deno",)),
+    )
+    duties = [Duty(order, Patience(), hours()) for order in orders]
+
+    def found() -> list[list[tuple[str, str, float]]]:
+        for duty in duties:
+            duty.watches()
+        return [[(each.name, each.url, each.interval) for each in duty.watches()] for duty in duties]
+
+    deno = ("deno", URL, 45)
+    assert found() == [[deno]] * 3
+    assert duties[0].watches() is duties[0].watches()
+    bun = "https://bun.example.com/mcp"
+    for urls, interval, expected in (
+        ({"deno": URL, "bun": bun}, 45, [[deno, ("bun", bun, 45)]] * 2 + [[deno]]),
+        ({"deno": bun}, 90, [[("deno", bun, 90)]] * 3),
+        ({"bun": bun}, 45, [[("bun", bun, 45)]] * 2 + [[]]),
+        ({}, 45, [[]] * 3),
+        ({"deno": URL}, 45, [[deno]] * 3),
+    ):
+        options = {name: {"url": url} for name, url in urls.items()}
+        changed = manifest(URL, target_options=options)
+        changed["monitor"]["interval_seconds"] = interval
+        (project / "mcp.yaml").write_text(yaml.safe_dump(changed))
+        assert regenerate(project)
+        assert found() == expected
+    (project / "monitor/monitor.json").write_text("{")
+    duties[1].watches()
+    with pytest.raises(ExpectationError):
+        duties[1].watches()
+
+
+def test_files_that_are_being_written_are_left_alone(tmp_path: Path) -> None:
+    """Half of a manifest may be one without a target, whose outage is not to be forgotten for that."""
+    project = make(tmp_path / "project", manifest(URL))
+    seconds = 0.0
+    duty = Duty(Order(str(project)), Patience(), lambda: seconds)
+    whole = duty.watches()
+    for number in range(10):
+        half = yaml.safe_dump(manifest(URL, target_options={}, description=f"{number}" * (number + 1)))
+        (project / "mcp.yaml").write_text(half)
+        seconds += QUIET * 0.9
+        assert duty.watches() is whole
+    seconds += QUIET
+    assert duty.watches() == ()
+
+
+@pytest.mark.parametrize("entry", [{"interval_seconds": 0}, {"interval_seconds": "x"}, {"failures": 0}])
+def test_a_pace_that_nobody_can_keep_is_refused(entry: dict[str, Any], tmp_path: Path) -> None:
+    """Whoever edits monitor.json is told, instead of a server being probed without a pause."""
+    project = make(tmp_path / "project", manifest(URL))
+    file = project / "monitor/monitor.json"
+    document = json.loads(file.read_text())
+    document["targets"]["deno"] |= entry
+    file.write_text(json.dumps(document))
+    with pytest.raises(ExpectationError, match="nobody can watch by"):
+        Duty(Order(monitor=file), Patience())
 
 
 def test_a_torn_state_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The watch begins anew, and what was there is kept for whoever wants to look."""
     file = tmp_path / "state.json"
     file.write_bytes(b'{"schema":"mcp-scaffold/monitor-state@1","targets":{"a"')
-    assert monitored([watch()], file, URL, to=None, jobs=1, rounds=1, as_json=True) == 0
+    assert monitored(watched, file, URL, to=None, jobs=1, rounds=1, as_json=True) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out.splitlines()[0])["event"] == "trouble"
     assert "laid aside as state.json.torn-1" in printed.err
@@ -217,5 +400,5 @@ def test_a_foreign_state_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mcp.yaml"
     file.write_text("name: notes\n")
     with pytest.raises(UserError, match="is not the state of a monitor"):
-        monitored([watch()], file, URL, to=None, jobs=1, rounds=1, as_json=True)
+        monitored(watched, file, URL, to=None, jobs=1, rounds=1, as_json=True)
     assert file.read_text() == "name: notes\n"

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scaffolder.diagnostics import UserError
 from scaffolder.monitoring import webhook
 from scaffolder.monitoring.alarms import Alarm, Kind, Rules
 from scaffolder.monitoring.hands import Done, Task, Threads
@@ -25,10 +26,14 @@ from scaffolder.monitoring.stopping import interruptible, stopping
 from scaffolder.monitoring.watchkeeping import (
     ALARMS,
     GRACE,
+    LOOK,
     PROBES,
+    SUSPECTS,
+    Changed,
     Clock,
     Event,
     Raised,
+    Roster,
     Seen,
     Sent,
     Sight,
@@ -47,6 +52,11 @@ HEALTHY, DOWN = Sight("healthy", "it answers", 12.0), Sight("down", "TCP: connec
 
 class KilledError(BaseException):
     """Stands for kill -9: nothing of the program handles it."""
+
+
+def constant(*watches: Watch) -> Roster:
+    """Have the same watched all the time."""
+    return lambda: watches
 
 
 @dataclass
@@ -71,6 +81,7 @@ class World:
     """How long a wait really is."""
     step: Callable[[], None] = lambda: None
     """Called wherever a kill could make a difference."""
+    kills: int = 0
 
     @property
     def clock(self) -> Clock:
@@ -96,6 +107,10 @@ class World:
         assert seconds is not None
         self.seconds += self.sleeps(seconds)
         return None
+
+    def dismiss(self) -> int:
+        """Let everything that was begun with go on."""
+        return 0
 
     def tell(self, event: Event) -> None:
         """Take note."""
@@ -126,9 +141,8 @@ class World:
         """Start a monitor on what the last one has left."""
         self.waiting.clear()
         options = {"send": self.send, "chance": random.Random(1), **options}
-        return Watchkeeper(
-            watches or [self.watch()], file, load(file)[0], self.tell, hands=self, clock=self.clock, **options
-        )
+        roster = options.pop("roster", None) or constant(*(watches or [self.watch()]))
+        return Watchkeeper(roster, file, load(file)[0], self.tell, hands=self, clock=self.clock, **options)
 
     def over(self) -> bool:
         """Tell whether the test has seen enough."""
@@ -195,15 +209,43 @@ def test_it_survives_kills(kills: int, tmp_path: Path) -> None:
 
 
 def killed(file: Path, point: int, kills: int) -> bool:
-    """Keep watch with a kill at so many steps, once or more; tell whether there was that step."""
+    """Keep watch with a kill at so many steps, once or more; tell whether one came."""
     world = World(outage=(120, 360), end=600)
-    count = left = 0
+    interrupt(world, file, point, kills)
+    assert world.alarms() == ONCE, point
+    times = Counter(alarm.id for alarm in world.received)
+    assert sum(times.values()) <= len(ONCE) + kills
+    assert load(file)[0].outbox == ()
+    return world.kills > 0
+
+
+def test_it_survives_kills_without_a_webhook(tmp_path: Path) -> None:
+    """Killed before an alarm is told or after: it is told, and what is told twice is said to come again."""
+    point = 0
+    while True:
+        point += 1
+        world = World(outage=(120, 360), end=600)
+        file = tmp_path / f"{point}.json"
+        interrupt(world, file, point, 1, send=None)
+        told = [event for event in world.told if isinstance(event, Raised)]
+        assert [event.alarm.kind for event in {event.alarm.id: event for event in told}.values()] == ONCE
+        assert len(told) <= len(ONCE) + 1
+        assert len([event for event in told if not event.again]) <= len(ONCE)
+        assert load(file)[0].outbox == ()
+        if not world.kills:
+            break
+    assert point > 40
+
+
+def interrupt(world: World, file: Path, point: int, kills: int, **options: Any) -> None:
+    """Keep watch with a kill at so many steps, once or more."""
+    count = 0
 
     def step() -> None:
-        nonlocal count, left
+        nonlocal count
         count += 1
-        if left and count % point == 0:
-            left -= 1
+        if world.kills < kills and count % point == 0:
+            world.kills += 1
             raise KilledError
 
     sync = os.fsync
@@ -213,22 +255,16 @@ def killed(file: Path, point: int, kills: int) -> bool:
         sync(handle)
         step()
 
-    left = kills
     world.step = step
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         while True:
             try:
-                world.keeper(file).keep(world.over)
+                world.keeper(file, **options).keep(world.over)
                 break
             except KilledError:
                 # It takes a while until somebody starts it again.
                 world.seconds += 5
-    assert world.alarms() == ONCE, point
-    times = Counter(alarm.id for alarm in world.received)
-    assert sum(times.values()) <= len(ONCE) + kills
-    assert load(file)[0].outbox == ()
-    return left < kills
 
 
 def test_a_restart_in_the_middle_alarms_of_nothing_twice(file: Path) -> None:
@@ -306,6 +342,27 @@ def test_an_alarm_that_was_not_delivered_is_sent_by_the_next_run(file: Path) -> 
     assert world.told[0].again
 
 
+def test_a_receiver_that_has_gone_for_good_is_given_up_at_once(file: Path) -> None:
+    """An alarm is not sent there again; the next one is, for somebody may have mended it."""
+    world = World()
+    world.keeper(file, send=lambda _: webhook.Final("HTTP 410")).keep(world.over)
+    sent = [(event.alarm.kind, event.given_up) for event in world.told if isinstance(event, Sent)]
+    assert sent == [(Kind.OUTAGE, True), (Kind.RECOVERY, True)]
+    assert load(file)[0].outbox == ()
+
+
+def test_an_error_in_sending_tells_no_secret(file: Path) -> None:
+    """Its text may hold the URL of the webhook; its name does not."""
+
+    def send(_: Alarm) -> str | None:
+        raise ValueError("cannot post to https://hooks.example.com/token")
+
+    world = World()
+    world.keeper(file, send=send).keep(lambda: world.seconds > OUTAGE[0] + 4 * INTERVAL)
+    failures = {event.failure for event in world.told if isinstance(event, Sent)}
+    assert failures == {"ValueError"}
+
+
 def test_without_a_webhook_telling_is_delivery(file: Path) -> None:
     """Each alarm is told once, and nothing of it is left."""
     world = World()
@@ -352,7 +409,7 @@ def test_a_full_disk_stops_no_alarm(file: Path, monkeypatch: pytest.MonkeyPatch)
     keeper.keep(lambda: world.seconds > OUTAGE[1])
     assert [alarm.kind for alarm in world.received] == [Kind.OUTAGE]
     (trouble,) = [event for event in world.told if isinstance(event, Trouble)]
-    assert "no space left on device" in trouble.message
+    assert trouble.message.startswith(f"{file}: no space left on device")
     assert not file.exists()
     full = False
     keeper.keep(world.over)
@@ -397,6 +454,197 @@ def test_a_stop_waits_for_what_is_under_way(file: Path) -> None:
     hanging.wait = wait  # type: ignore[method-assign] # likewise
     keeper.keep(lambda: bool(started))
     assert hanging.seconds == pytest.approx(GRACE)
+
+
+@dataclass
+class Plan:
+    """Says what is to be watched, and changes its mind."""
+
+    watches: tuple[Watch, ...]
+    error: Exception | None = None
+
+    def __call__(self) -> tuple[Watch, ...]:
+        """Say it."""
+        if self.error:
+            raise self.error
+        return self.watches
+
+
+def during(world: World, *changes: tuple[float, Callable[[], None]]) -> Callable[[], bool]:
+    """Make changes at their times, and stop at the end of the world."""
+    left = sorted(changes, key=lambda change: change[0])
+
+    def over() -> bool:
+        while left and left[0][0] <= world.seconds:
+            left.pop(0)[1]()
+        return world.over()
+
+    return over
+
+
+def test_a_target_that_is_removed_is_watched_no_more(file: Path) -> None:
+    """Its outage that would have come is none; what is known of it is forgotten, and the others go on."""
+    world = World()
+    a, b = world.watch("a"), world.watch("b")
+    plan = Plan((a, b))
+    world.keeper(file, roster=plan).keep(during(world, (300, lambda: setattr(plan, "watches", (b,)))))
+    assert max(at for at, name in world.probes if name == "a") < 300 + INTERVAL
+    assert {alarm.target for alarm in world.received} == {"b"}
+    assert world.alarms() == ONCE
+    assert set(load(file)[0].targets) == {"b"}
+    assert [event for event in world.told if isinstance(event, Changed)] == [Changed((b,), removed=("a",))]
+
+
+def test_a_target_that_is_added_is_watched_from_then_on(file: Path) -> None:
+    """Within seconds, also where there was none left; and as often as any other."""
+    world = World()
+    plan = Plan(())
+    a = world.watch("a")
+    keeper = world.keeper(file, [a], roster=plan)
+    keeper.keep(
+        during(
+            world,
+            (100, lambda: setattr(plan, "watches", (a,))),
+            (2000, lambda: setattr(plan, "watches", ())),
+            (3000, lambda: setattr(plan, "watches", (a,))),
+        )
+    )
+    times = [at for at, _ in world.probes]
+    assert 100 <= times[0] <= 100 + LOOK
+    again = [at for at in times if at > 2000 + LOOK]
+    assert 3000 <= again[0] <= 3000 + LOOK
+    gaps = [later - earlier for earlier, later in pairwise(times) if later != again[0]]
+    assert all(0.95 * INTERVAL - 1 <= gap <= 1.05 * INTERVAL + 1e-6 for gap in gaps)
+    assert world.alarms() == ONCE
+
+
+def test_a_target_that_moves_is_probed_at_once(file: Path) -> None:
+    """And at its new place from then on, once an interval; what is told and kept is of that place."""
+    world = World(outage=(0, 0))
+    first = world.watch("a", 600)
+    second = replace(first, url="https://b.example.com/mcp", interval=30)
+    plan = Plan((first,))
+    world.keeper(file, roster=plan).keep(during(world, (100, lambda: setattr(plan, "watches", (second,)))))
+    seen = [(event.watch.url, event.standing.state) for event in world.told if isinstance(event, Seen)]
+    assert seen[0] == (first.url, "healthy")
+    assert set(seen[1:]) == {(second.url, "healthy")}
+    times = [at for at, _ in world.probes]
+    assert 100 <= times[1] <= 100 + LOOK
+    assert all(28 <= later - earlier <= 32 for earlier, later in pairwise(times[1:]))
+    assert load(file)[0].targets["a"].url == second.url
+
+
+def test_a_shorter_interval_holds_at_once(file: Path) -> None:
+    """Nobody who asks for a probe a minute waits an hour for the first."""
+    world = World(outage=(0, 0))
+    slow = world.watch("a", 3600)
+    plan = Plan((slow,))
+    quick = replace(slow, interval=60)
+    world.keeper(file, roster=plan).keep(during(world, (100, lambda: setattr(plan, "watches", (quick,)))))
+    times = [at for at, _ in world.probes]
+    assert times[1] <= 100 + LOOK + 60
+    assert len(times) > 50
+
+
+def test_files_that_make_no_sense_change_nothing(file: Path) -> None:
+    """That is said once, what was watched is watched, and the next change is followed."""
+    world = World()
+    a = world.watch("a")
+    plan = Plan((a,))
+    world.keeper(file, roster=plan).keep(
+        during(
+            world,
+            (100, lambda: setattr(plan, "error", UserError("mcp.yaml: no mapping"))),
+            (3000, lambda: setattr(plan, "error", None)),
+            (3100, lambda: setattr(plan, "error", OSError(2, "No such file or directory", "mcp.yaml"))),
+        )
+    )
+    assert world.alarms() == ONCE
+    troubles = [event.message for event in world.told if isinstance(event, Trouble)]
+    assert troubles == [
+        "mcp.yaml: no mapping: until that is mended, what was known before is watched",
+        "mcp.yaml: no such file or directory: until that is mended, what was known before is watched",
+    ]
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_what_is_under_way_when_a_target_goes(back: bool, file: Path) -> None:  # noqa: FBT001 -- a parameter
+    """Its verdict is dropped; if the target is back by then, with another URL, that is probed."""
+    world = World(outage=(0, 0))
+    old = replace(world.watch("a"), probe=lambda: Sight("healthy", "the old one"))
+    new = replace(world.watch("a"), url="https://b.example.com/mcp")
+    plan = Plan((old, world.watch("b", 1)))
+    keeper = world.keeper(file, roster=plan)
+    held: list[Task] = []
+    start = world.start
+
+    def hold(task: Task) -> None:
+        (held.append if getattr(task.key, "url", "") == old.url else start)(task)
+
+    world.start = hold  # type: ignore[method-assign] # of this world alone
+    keeper.keep(lambda: bool(held) and world.seconds > 10)
+    plan.watches = (new, plan.watches[1]) if back else plan.watches[1:]
+    keeper.keep(lambda: world.seconds > 20)
+    assert not any(name == "a" for _, name in world.probes)
+    world.waiting.extend(held)
+    keeper.keep(lambda: world.seconds > 40)
+    seen = [event for event in world.told if isinstance(event, Seen) and event.watch.name == "a"]
+    assert {event.watch.url for event in seen} == ({new.url} if back else set())
+    assert "the old one" not in {event.sight.reason for event in seen}
+
+
+def test_a_server_that_did_not_answer_keeps_no_other_waiting(file: Path) -> None:
+    """What hangs is probed beside those that answer, and not before them, until it answers again."""
+    world = World(outage=(100, 400), end=700)
+    lanes: list[str] = []
+    start = world.start
+
+    def note(task: Task) -> None:
+        if task.lane != ALARMS:
+            lanes.append(task.lane)
+        start(task)
+
+    world.start = note  # type: ignore[method-assign] # of this world alone
+    world.keeper(file).keep(world.over)
+    changes = [a for a, b in pairwise([*lanes, ""]) if a != b]
+    assert changes == [PROBES, SUSPECTS, PROBES]
+    assert lanes.count(SUSPECTS) == 5
+
+
+def test_a_stop_begins_with_nothing(file: Path) -> None:
+    """What nobody has begun with is dismissed, and not waited for."""
+    world = World()
+
+    def dismiss() -> int:
+        number = len(world.waiting)
+        world.waiting.clear()
+        return number
+
+    world.dismiss = dismiss  # type: ignore[method-assign] # of this world alone
+    keeper = world.keeper(file, [world.watch("a"), world.watch("b")])
+    keeper.keep(lambda: len(world.waiting) == 2)
+    assert world.probes == []
+    assert world.seconds == 0
+
+
+def test_a_stop_dismisses_what_waits_for_a_thread() -> None:
+    """What has not begun does not begin any more."""
+    threads = Threads({PROBES: 1, ALARMS: 1})
+    gate, began = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        began.set()
+        gate.wait(30)
+
+    for number in range(5):
+        threads.start(Task(PROBES, number, hang))
+    assert began.wait(30)
+    assert threads.dismiss() == 4
+    gate.set()
+    end = threads.wait(30)
+    assert end
+    assert end.task.key == 0
+    assert threads.wait(0.001) is None
 
 
 def test_threads_are_bounded() -> None:

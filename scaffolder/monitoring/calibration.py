@@ -1,19 +1,32 @@
 """Work out the cold starts of a server from samples, if there is evidence of them, and enough. Pure."""
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 ENOUGH = 20
 """Of fewer cold starts none lies beyond the 95th percentile."""
 
-MAJORITY = 0.9
-"""How many of a cluster have to be of the kind that it stands for."""
+BOUNDED = 72
+"""So many values have an upper end of the interval in which their 95th percentile lies."""
+
+FOREIGN = 0.1
+"""How many of the slow answers after an idle time may be slow for another reason, judged by the others."""
+
+CHANCE = 0.001
+"""How probable it may be that slowness and idleness have met by accident."""
+
+LOST = 0.05
+"""How many after an idle time may fail; with more, the 95th percentile may be one of those."""
 
 GAP = 1.5
 """How many times the slow cluster's lower end is the fast one's upper end, at least, if there are two."""
+
+SMALLEST = 1e-3
+"""Milliseconds; nothing is told apart below that."""
 
 CONFIDENCE = 0.95
 
@@ -71,11 +84,15 @@ class Calibration:
     cold: Percentiles | None
     warm: Percentiles | None
     wanted: int = field(default=ENOUGH)
+    lost: int = 0
+    """How many answers after an idle time did not come."""
+    rested: int = 0
+    """How many did."""
 
     @property
     def p95_ms(self) -> float | None:
         """What may be written to the manifest; None while the table's value has to do."""
-        if self.cold is None or self.cold.count < self.wanted:
+        if self.cold is None or self.shortfall is not None:
             return None
         # The manifest takes no zero, and nobody measures less.
         return max(round(self.cold.p95, 1), 0.1)
@@ -88,22 +105,30 @@ class Calibration:
         found = len(self.told.cold)
         if found < self.wanted:
             return f"{found} of the {self.wanted} cold starts were seen that a 95th percentile takes"
+        asked = self.lost + self.rested
+        if self.lost > LOST * asked:
+            return f"{self.lost} of {asked} requests after an idle time failed, and may have been the slowest"
         return None
 
 
-def calibrate(samples: Sequence[Sample], *, fresh: bool = False) -> Calibration:
-    """Judge a series of samples; `fresh` says that each rested one had a process of its own."""
+def calibrate(samples: Sequence[Sample], *, fresh: bool = False, lost: int = 0) -> Calibration:
+    """Judge a series of samples.
+
+    `fresh` says that each rested one had a process of its own, `lost` how many more of them failed.
+    """
     told = apart(samples, fresh=fresh)
-    return Calibration(told, _percentiles(told.cold), _percentiles(told.warm))
+    rested = sum(sample.rested for sample in samples)
+    return Calibration(told, _percentiles(told.cold), _percentiles(told.warm), lost=lost, rested=rested)
 
 
 def apart(samples: Sequence[Sample], *, fresh: bool = False) -> Told:
     """Tell cold starts from warm answers, or say why that cannot be done.
 
-    Two things have to agree. Spacing: only what comes after an idle time can be a cold start. Shape: the
-    latencies fall into two clusters with a gap between them, the slow one of rested samples, the fast one
-    of all others. A rested sample in the fast cluster met a server that was still warm: other clients had
-    asked it, or the idle time was too short. It counts as warm.
+    Two things have to agree. Spacing: only what comes after an idle time can be a cold start, so slow answers
+    have to be far more frequent there than right after another. Shape: there is a gap between the slow and
+    the fast ones. Of several gaps, as where some starts are from a snapshot, it is the one that idleness
+    explains best. A rested sample below it met a server that was still warm: other clients had asked it, or
+    the idle time was too short. It counts as warm.
     """
     rested = sorted(sample.latency_ms for sample in samples if sample.rested)
     others = sorted(sample.latency_ms for sample in samples if not sample.rested)
@@ -112,30 +137,75 @@ def apart(samples: Sequence[Sample], *, fresh: bool = False) -> Told:
         return Told(Evidence.FRESH, because, tuple(rested), tuple(others))
     if len(rested) < 2 or len(others) < 2:  # noqa: PLR2004 - a cluster is more than one
         return Told(Evidence.NOTHING, "there are too few samples", warm=tuple(sorted(rested + others)))
-    boundary = _boundary(sorted(rested + others))
-    fast = [value for value in sorted(rested + others) if value <= boundary]
-    slow = [value for value in rested + others if value > boundary]
-    cold = [value for value in rested if value > boundary]
-    gap = _ratio(percentile(slow, 0.05), percentile(fast, CONFIDENCE)) if slow and fast else 1.0
-    warm_and_fast = sum(value <= boundary for value in others)
-    if not slow or gap < GAP:
-        because = f"the latencies have no gap: the slower ones begin at {gap:.2f} times the faster ones' end"
-    elif len(cold) < MAJORITY * len(slow) or warm_and_fast < MAJORITY * len(others):
-        because = (
-            f"{len(slow) - len(cold)} of {len(slow)} slow answers came right after another, "
-            "so it was no idle time that made them slow"
-        )
-    else:
-        because = (
-            f"of {len(slow)} answers above {boundary:.0f} ms, {len(cold)} came after an idle time; "
-            f"{warm_and_fast} of {len(others)} that came right after another lie below; "
-            f"the slow ones begin at {gap:.1f} times the fast ones' end"
-        )
-        if still := len(rested) - len(cold):
-            because += f"; {still} after an idle time met a warm server"
-        warm = sorted(set_aside(rested + others, cold))
-        return Told(Evidence.BOTH, because, tuple(cold), tuple(warm), boundary)
-    return Told(Evidence.NOTHING, because, warm=tuple(sorted(rested + others)))
+    clefts = list(_clefts(rested, others))
+    best = max(clefts, key=_Cleft.rank, default=None)
+    if best is None or best.flaw is not None:
+        because = best.flaw if best and best.flaw else "all took the same time"
+        return Told(Evidence.NOTHING, because, warm=tuple(sorted(rested + others)))
+    cold = [value for value in rested if value > best.low]
+    because = (
+        f"{len(cold)} of {len(rested)} answers after an idle time took more than {best.boundary:.0f} ms, and "
+        f"{best.others} of {len(others)} that came right after another; "
+        f"the slow ones begin at {best.gap:.1f} times the fast ones' end"
+    )
+    if still := len(rested) - len(cold):
+        because += f"; {still} after an idle time met a warm server"
+    warm = sorted(set_aside(rested + others, cold))
+    return Told(Evidence.BOTH, because, tuple(cold), tuple(warm), best.boundary)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cleft:
+    """A place at which samples can be parted, and what speaks for it."""
+
+    low: float
+    """The slowest of the fast ones."""
+    boundary: float
+    share: float
+    """How much more frequent slow answers are after an idle time than right after another."""
+    gap: float
+    """How many times the fast ones' end the slow ones' beginning is."""
+    others: int
+    """Slow answers that came right after another."""
+    flaw: str | None
+    """Why it is no evidence, in a sentence without a full stop."""
+
+    def rank(self) -> tuple[bool, float, float]:
+        """Order clefts: by what they are evidence of, then by width."""
+        return self.flaw is None, self.share, self.gap
+
+
+def _clefts(rested: Sequence[float], others: Sequence[float]) -> Iterator[_Cleft]:
+    """Give the places between two neighbouring values; both sequences are in ascending order."""
+    ordered = sorted([*rested, *others])
+    for number, (low, high) in enumerate(pairwise(ordered), 1):
+        if low == high:
+            continue
+        boundary = math.sqrt(max(low, SMALLEST) * max(high, SMALLEST))
+        cold = len(rested) - bisect_right(rested, low)
+        slow = len(ordered) - number
+        foreign = (slow - cold) / len(others)
+        gap = percentile(ordered[number:], 0.05) / max(percentile(ordered[:number], 0.95), SMALLEST)
+        flaw = None
+        if gap < GAP:
+            flaw = f"the latencies have no gap: the slower ones begin at {gap:.2f} times the faster ones' end"
+        elif foreign * len(rested) > FOREIGN * cold:
+            flaw = (
+                f"{slow - cold} of {slow} slow answers came right after another, "
+                "so it was no idle time that made them slow"
+            )
+        elif _accident(len(rested), len(others), slow, cold) > CHANCE:
+            flaw = f"{cold} slow answers after an idle time, of {len(rested)}, may be chance"
+        yield _Cleft(low, boundary, cold / len(rested) - foreign, gap, slow - cold, flaw)
+
+
+def _accident(rested: int, others: int, slow: int, cold: int) -> float:
+    """Say how probable it is that so many of the slow ones are rested, if that had nothing to do with it."""
+    ways = sum(
+        math.comb(rested, number) * math.comb(others, slow - number)
+        for number in range(cold, min(rested, slow) + 1)
+    )
+    return ways / math.comb(rested + others, slow)
 
 
 def set_aside(values: Sequence[float], without: Sequence[float]) -> list[float]:
@@ -190,21 +260,3 @@ def _percentiles(values: Sequence[float]) -> Percentiles | None:
         percentile(values, 0.99),
         interval(values, 0.95),
     )
-
-
-def _boundary(ordered: Sequence[float]) -> float:
-    """Split values in two where the logarithms of both parts vary least within them (Otsu)."""
-    logs = [math.log(max(value, 1e-3)) for value in ordered]
-    total, count = sum(logs), len(logs)
-    best, found, left = -1.0, ordered[-1], 0.0
-    for index in range(count - 1):
-        left += logs[index]
-        sizes = (index + 1) * (count - index - 1)
-        between = sizes * (left / (index + 1) - (total - left) / (count - index - 1)) ** 2
-        if between > best and ordered[index] < ordered[index + 1]:
-            best, found = between, math.exp((logs[index] + logs[index + 1]) / 2)
-    return found
-
-
-def _ratio(high: float, low: float) -> float:
-    return high / max(low, 1e-3)

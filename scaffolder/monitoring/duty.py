@@ -2,9 +2,10 @@
 
 import json
 import os
-import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,29 @@ from scaffolder.baseline import MANIFEST
 from scaffolder.diagnostics import UserError
 from scaffolder.manifest import Loaded, load
 from scaffolder.monitoring.alarms import HEALTHY, Rules
-from scaffolder.monitoring.expectation import MONITOR, TOOLS, Expectation, Terms, choose
+from scaffolder.monitoring.expectation import (
+    MONITOR,
+    TOOLS,
+    Expectation,
+    ExpectationError,
+    Terms,
+    choose,
+)
 from scaffolder.monitoring.probing import probe
 from scaffolder.monitoring.watchkeeping import Sight, Watch
 from scaffolder.render import outline
+from scaffolder.workbench import InvalidProjectError
 
 INTERVAL = 60.0
 """Seconds between two probes where nothing says otherwise."""
+
+SHORTEST, LONGEST = 1.0, 7 * 24 * 3600.0
+"""Seconds between two probes; a file that somebody has edited may say anything."""
+
+QUIET = 1.0
+"""Seconds for which files have to be left alone before they are followed."""
+
+_State = list[tuple[int, int, int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +67,32 @@ class Order:
         return choose(self.where or ".", self.targets, self.monitor, self.terms)
 
     def schedule(self) -> Mapping[str, Any]:
-        """Read, by target, how often it is to be probed and how many failures make an outage."""
-        if self.monitor:
-            document = json.loads(self.monitor.read_bytes())
-        elif self.files and isinstance(loaded := load(self.files[0]), Loaded):
-            document = json.loads(outline(loaded.raw)[MONITOR].content())
-        else:
+        """Read, by target, how often it is to be probed and how many failures make an outage.
+
+        Raises UserError (InvalidProjectError with all that is wrong with a manifest) and OSError.
+        """
+        if not self.files:
             return {}
-        targets: Mapping[str, Any] = document["targets"]
-        return targets
+        if self.monitor:
+            content = self.monitor.read_bytes()
+        else:
+            loaded = load(self.files[0])
+            if not isinstance(loaded, Loaded):
+                raise InvalidProjectError(loaded)
+            content = outline(loaded.raw)[MONITOR].content()
+        try:
+            return {name: dict(entry) for name, entry in json.loads(content)["targets"].items()}
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+            raise ExpectationError(f"{self.subject} is not as `regenerate` writes it: {error}") from error
+
+    def left(self) -> "Order | None":
+        """Give the order without the targets that are gone or have no URL any more; None if none is left.
+
+        Raises as `schedule` does.
+        """
+        known = self.schedule()
+        wanted = tuple(name for name in self.targets or known if known.get(name, {}).get("url"))
+        return replace(self, targets=wanted) if wanted else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,43 +104,62 @@ class Patience:
     recoveries: int = Rules().recoveries
 
 
-class Expected:
-    """Expectations that follow their files: a planned release changes what is expected, and is no drift."""
+class Duty:
+    """What is to be watched; it follows the files that say so.
 
-    def __init__(self, order: Order) -> None:
-        """Read them a first time. Raises UserError where they cannot be known."""
-        self._order = order
-        self._lock = threading.Lock()
-        self._state = _state(order.files)
-        self._known = {each.name: each for each in order.expectations()}
-
-    @property
-    def now(self) -> Mapping[str, Expectation]:
-        """What is expected by now, by name; as long as the files make no sense, what was before."""
-        with self._lock:
-            state = _state(self._order.files)
-            if state != self._state:
-                try:
-                    self._known |= {each.name: each for each in self._order.expectations()}
-                    self._state = state
-                except (UserError, OSError):
-                    # Whoever is editing them is not done yet.
-                    pass
-            return self._known
-
-
-def watches(order: Order, patience: Patience) -> tuple[Watch, ...]:
-    """Give the watches that are asked for.
-
-    Raises UserError (InvalidProjectError with all that is wrong with a manifest) where there is nothing to
-    watch.
+    A planned release changes what is expected and is no drift, a target that is removed is no outage, and
+    one that is added is watched from then on.
     """
-    expected = Expected(order)
-    schedule = order.schedule()
-    return tuple(
-        _watch(expectation, schedule.get(name, {}), patience, expected)
-        for name, expectation in expected.now.items()
-    )
+
+    def __init__(
+        self, order: Order, patience: Patience, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Read it a first time.
+
+        Raises UserError (InvalidProjectError with all that is wrong with a manifest) where there is nothing
+        to watch.
+        """
+        self._order = order
+        self._patience = patience
+        self._monotonic = monotonic
+        self._state = _state(order.files)
+        self._watches = self._of(order)
+        # What they are by now, and since when, as long as they may be only half written.
+        self._unsettled: tuple[_State, float] | None = None
+        # What the files were when they made no sense, and why that is.
+        self._senseless: tuple[_State, Exception] | None = None
+
+    def watches(self) -> tuple[Watch, ...]:
+        """Give what is to be watched by now: the same tuple until the files change, and are left alone.
+
+        Half of a manifest may be a valid one without some targets, whose outages would be forgotten.
+        Raises UserError and OSError where they make no sense: whoever is editing them is not done yet.
+        """
+        state = _state(self._order.files)
+        if state == self._state:
+            return self._watches
+        now = self._monotonic()
+        if self._unsettled is None or self._unsettled[0] != state:
+            self._unsettled = state, now
+        if now - self._unsettled[1] < QUIET:
+            return self._watches
+        if self._senseless is not None and self._senseless[0] == state:
+            raise self._senseless[1]
+        try:
+            left = self._order.left()
+            watches = self._of(left) if left else ()
+        except InvalidProjectError as error:
+            self._senseless = state, UserError(f"{self._order.files[0]}: {error}")
+            raise self._senseless[1] from error
+        except (UserError, OSError) as error:
+            self._senseless = state, error
+            raise
+        self._state, self._watches, self._senseless = state, watches, None
+        return watches
+
+    def _of(self, order: Order) -> tuple[Watch, ...]:
+        expectations, schedule = order.expectations(), order.schedule()
+        return tuple(_watch(each, schedule.get(each.name, {}), self._patience) for each in expectations)
 
 
 def look(expectation: Expectation) -> Sight:
@@ -120,24 +173,27 @@ def look(expectation: Expectation) -> Sight:
     )
 
 
-def _watch(
-    expectation: Expectation, entry: Mapping[str, Any], patience: Patience, expected: Expected
-) -> Watch:
-    name = expectation.name
+def _watch(expectation: Expectation, entry: Mapping[str, Any], patience: Patience) -> Watch:
+    try:
+        interval = patience.interval or float(entry.get("interval_seconds", INTERVAL))
+        failures = patience.failures or int(entry.get("failures", Rules().failures))
+    except (ValueError, TypeError, OverflowError):
+        interval = failures = 0
+    if not SHORTEST <= interval <= LONGEST or failures < 1:
+        raise ExpectationError(
+            f"{expectation.name} has an `interval_seconds` or `failures` that nobody can watch by",
+            help=["mcp-scaffold regenerate"],
+        )
     return Watch(
-        name,
+        expectation.name,
         expectation.url,
-        _looking(expected, name),
-        patience.interval or float(entry.get("interval_seconds", INTERVAL)),
-        Rules(patience.failures or int(entry.get("failures", Rules().failures)), patience.recoveries),
+        partial(look, expectation),
+        interval,
+        Rules(failures, patience.recoveries),
     )
 
 
-def _looking(expected: Expected, name: str) -> Callable[[], Sight]:
-    return lambda: look(expected.now[name])
-
-
-def _state(files: Sequence[Path]) -> list[tuple[int, int, int] | None]:
+def _state(files: Sequence[Path]) -> _State:
     """Tell one content of the files from another, without reading them."""
 
     def state(file: Path) -> tuple[int, int, int] | None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -36,6 +37,9 @@ class Hands(Protocol):
     def wait(self, seconds: float | None) -> Done | None:
         """Wait until a task is done or something else happens, so many seconds at most, or without end."""
 
+    def dismiss(self) -> int:
+        """Forget the tasks that nobody has begun with, and say how many they were."""
+
 
 class Threads:
     """Hands that are threads. None of them keeps the process from ending."""
@@ -59,6 +63,16 @@ class Threads:
             return self._done.get(timeout=seconds)
         except Empty:
             return None
+
+    def dismiss(self) -> int:
+        """Forget the tasks that no thread has begun with, and say how many they were."""
+        number = 0
+        for tasks in self._lanes.values():
+            with suppress(Empty):
+                while True:
+                    tasks.get_nowait()
+                    number += 1
+        return number
 
     def wake(self) -> None:
         """End a wait; may be called in a signal handler."""

@@ -81,7 +81,16 @@ def terminal(
     return lines
 
 
-WIDTH, ROW, TOP, LEFT, BARS = 720, 26, 84, 150, 500
+WIDTH, ROW, TOP, LEFT, COUNTS = 720, 28, 84, 150, 60
+
+# Where a bar begins in its row, and how high it is: alone, and where both kinds are in it.
+ALONE, ABOVE, BELOW = (6, 16), (3, 10), (15, 10)
+
+CHARACTER = 8
+"""Units that a character of a label takes at most; what draws the letters is not known here."""
+
+TITLE = 66
+"""Characters of a title that fit."""
 
 STYLE = """
     text { font: 13px system-ui, sans-serif; fill: #1b1b1b }
@@ -102,25 +111,33 @@ def svg(cold: Sequence[float], warm: Sequence[float], *, title: str, description
     """
     found = bins(cold, warm)
     most = max((max(each.cold, each.warm) for each in found), default=1)
-    height = TOP + ROW * len(found) + 16
+    height = TOP + ROW * max(len(found), 1) + 16
+    labels = [f"{_number(each.start)} to {_number(each.end)} ms" for each in found]
+    left = max([LEFT, *(10 + CHARACTER * len(label) for label in labels)])
+    heading = title if len(title) <= TITLE else f"{title[: TITLE - 1]}…"
     rows = []
-    for index, each in enumerate(found):
+    if not found:
+        rows.append(f'  <text x="16" y="{TOP + 16}">Nothing was measured.</text>')
+    for index, (each, label) in enumerate(zip(found, labels, strict=True)):
         y = TOP + ROW * index
-        label = f"{_number(each.start)} to {_number(each.end)} ms"
+        both = each.cold and each.warm
         rows.append(f'  <g role="listitem" aria-label="{_said(label, each)}">')
-        rows.append(f'    <text x="{LEFT - 10}" y="{y + 16}" text-anchor="end">{label}</text>')
-        for kind, number, shift in (("cold", each.cold, 2), ("warm", each.warm, 12)):
+        rows.append(f'    <text x="{left - 10}" y="{y + 19}" text-anchor="end">{label}</text>')
+        for kind, number, place in (("cold", each.cold, ABOVE), ("warm", each.warm, BELOW)):
             if number:
-                long = round(BARS * number / most, 1)
+                shift, high = place if both else ALONE
+                long = round((WIDTH - left - COUNTS) * number / most, 1)
                 rows.append(
-                    f'    <rect class="{kind}" x="{LEFT}" y="{y + shift}" width="{long:g}" height="9">'
+                    f'    <rect class="{kind}" x="{left}" y="{y + shift}" width="{long:g}" height="{high}">'
                     f"<title>{number} {kind}, {label}</title></rect>"
                 )
-                rows.append(
-                    f'    <text x="{LEFT + long + 6:g}" y="{y + shift + 9}" class="small">{number}</text>'
-                )
+                base = f'x="{left + long + 6:g}" y="{y + shift + high / 2 + 4:g}"'
+                rows.append(f'    <text {base} class="small">{number}</text>')
         rows.append("  </g>")
     body = "\n".join(rows)
+    axis = (
+        f'  <line class="line" x1="{left}" x2="{left}" y1="{TOP - 6}" y2="{height - 10}"/>\n' if found else ""
+    )
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" \
 height="{height}" role="img" aria-labelledby="title description">
   <title id="title">{escape(title)}</title>
@@ -132,13 +149,12 @@ height="{height}" role="img" aria-labelledby="title description">
     </pattern>
   </defs>
   <rect class="paper" width="{WIDTH}" height="{height}"/>
-  <text class="title" x="16" y="28">{escape(title)}</text>
+  <text class="title" x="16" y="28">{escape(heading)}</text>
   <rect class="cold" x="16" y="44" width="12" height="12"/>
   <text x="34" y="55">cold starts ({len(cold)})</text>
   <rect class="warm" x="180" y="44" width="12" height="12"/>
   <text x="198" y="55">warm answers ({len(warm)})</text>
-  <line class="line" x1="{LEFT}" x2="{LEFT}" y1="{TOP - 6}" y2="{height - 10}"/>
-  <g role="list">
+{axis}  <g role="list">
 {body}
   </g>
 </svg>

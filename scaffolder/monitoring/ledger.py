@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from scaffolder.diagnostics import UserError
-from scaffolder.monitoring.alarms import Alarm, Rules, Standing, judged, kind
+from scaffolder.monitoring.alarms import DOWN, Alarm, Rules, Standing, judged, kind
 
 SCHEMA = "mcp-scaffold/monitor-state@1"
 # What a file of ours begins with, however little of it is left, in this version and in any other.
@@ -50,9 +50,13 @@ class Ledger:
     def noted(self, name: str, url: str, verdict: tuple[str, str], rules: Rules, at: datetime) -> "Ledger":
         """Note a verdict (state and reason) on a server, and put the alarm that it raises into the outbox."""
         entry = self.targets.get(name)
-        if entry is None or entry.url != url:
-            # Another server under the name: what was believed of the former says nothing of it.
-            entry = Entry(url, alarms=entry.alarms if entry else 0)
+        if entry is None:
+            entry = Entry(url)
+        elif entry.url != url:
+            # Another server under the name: what was seen of the former says nothing of it. But who was told
+            # of an outage of this name is to be told of its end.
+            outage = entry.standing.state == DOWN
+            entry = Entry(url, replace(entry.standing, recent=()) if outage else Standing(), entry.alarms)
         state, reason = verdict
         before, after = entry.standing, judged(entry.standing, state, rules, at)
         what = kind(before.state, after.state)
@@ -74,6 +78,11 @@ class Ledger:
             {**self.targets, name: Entry(url, after, number)},
             (*self.outbox, Letter(alarm)),
         )
+
+    def without(self, names: Iterable[str]) -> "Ledger":
+        """Forget what is believed of servers that are not watched any more; their alarms stay."""
+        gone = set(names)
+        return replace(self, targets={name: each for name, each in self.targets.items() if name not in gone})
 
     def tried(self, identity: str) -> "Ledger":
         """Note that an alarm was sent, and did not arrive."""
@@ -168,7 +177,7 @@ def save(file: Path, ledger: Ledger) -> None:
 
 
 @contextmanager
-def held(file: Path) -> Iterator[None]:
+def held(file: Path, who: str = "another monitor", advice: Sequence[str] = ()) -> Iterator[None]:
     """Keep other monitors off a ledger, whose alarms would be sent twice.
 
     Raises UserError while another one is at work with it.
@@ -179,9 +188,7 @@ def held(file: Path) -> Iterator[None]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UserError(
-            f"another monitor is at work with {file}", help=["name another file with `--state FILE`"]
-        ) from None
+        raise UserError(f"{who} is at work with {file}", help=advice) from None
     else:
         yield
     finally:

@@ -8,6 +8,7 @@ from typing import Any
 
 from scaffolder.amend import set_value
 from scaffolder.baseline import MANIFEST
+from scaffolder.diagnostics import UserError
 from scaffolder.journal import Outcome
 from scaffolder.manifest import Invalid, Loaded, load
 from scaffolder.monitoring.calibration import Calibration
@@ -45,6 +46,15 @@ def observe(
     return done
 
 
+def place(project: Path, target: str) -> str | None:
+    """Return the URL that a manifest says a target is at; None where it says none.
+
+    Raises InvalidProjectError for a manifest that is not valid, and UserError for a target that it has not.
+    """
+    url = _entry(project, target).get("url")
+    return str(url) if url else None
+
+
 def threshold(project: Path, target: str) -> tuple[int, Any]:
     """Return `timeout_ms` of a target as its manifest says it, and what that was calibrated with.
 
@@ -63,9 +73,11 @@ def stays(project: Path, target: str) -> bool:
 
 
 def _entry(project: Path, target: str) -> Mapping[str, Any]:
-    """Return what monitor.json is to say of a target."""
+    """Return what monitor.json is to say of a target. Raises UserError where there is no such target."""
     loaded = load(project / MANIFEST)
     if not isinstance(loaded, Loaded):
         raise InvalidProjectError(loaded)
-    entry: Mapping[str, Any] = json.loads(outline(loaded.raw)[MONITOR].content())["targets"][target]
-    return entry
+    targets: Mapping[str, Mapping[str, Any]] = json.loads(outline(loaded.raw)[MONITOR].content())["targets"]
+    if target not in targets:
+        raise UserError(f"{target}: not among the project's targets any more")
+    return targets[target]

@@ -1,14 +1,17 @@
 """Measure a server again and again: after an idle time, which may have made it cold, and right after that."""
 
+import hashlib
+import json
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scaffolder.diagnostics import UserError
 from scaffolder.monitoring.calibration import Sample
-from scaffolder.monitoring.layers import printable
-from scaffolder.probe import Client, Era
+from scaffolder.monitoring.redaction import redaction
+from scaffolder.probe import Client, Era, EraReport
 from scaffolder.processes import Processes
 from scaffolder.serving import Endpoint, serve
 from scaffolder.toolchain import install
@@ -32,6 +35,8 @@ class Failed:
     """A measurement that came to nothing, and why."""
 
     reason: str
+    rested: bool = False
+    """As of a sample."""
 
 
 Measured = Sample | Failed
@@ -54,36 +59,71 @@ class Pace:
         return self.samples * self.cold_every
 
 
-def answer(url: str, headers: Mapping[str, str]) -> Callable[[], float]:
-    """Find out which era a server speaks, and give what measures an answer of it, in milliseconds.
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """Measures an answer of a server, in milliseconds.
 
-    Each is the slowest of a greeting and a list of tools on a new connection, as `probe` compares it with
-    `timeout_ms`. Raises UserError where the server speaks no era.
+    It is the slowest of a greeting and a list of tools on a new connection, as `probe` compares it with
+    `timeout_ms`.
     """
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    era: Era
+    server: str
+    """Tells one deployment from the next: a digest of its name, its version and its tools' contract."""
+
+    def __call__(self) -> float:
+        """Measure one. Raises FailedError where it does not come."""
+        return _latency(_introduced(self.url, self.headers, self.era))
+
+
+def answer(url: str, headers: Mapping[str, str]) -> Gauge:
+    """Find out which era a server speaks. Raises UserError where it speaks none."""
     reasons = []
     for era in (Era.MODERN, Era.LEGACY):
         try:
-            _measure(url, headers, era)
+            report = _introduced(url, headers, era)
         except FailedError as error:
             reasons.append(str(error))
         else:
-            return lambda era=era: _measure(url, headers, era)  # type: ignore[misc] # the default binds it
+            return Gauge(url, headers, era, _digest(report))
     raise UserError(f"{url} cannot be measured: {reasons[0]}", help=["mcp-scaffold probe tells more"])
 
 
-def _measure(url: str, headers: Mapping[str, str], era: Era) -> float:
+def _introduced(url: str, headers: Mapping[str, str], era: Era) -> EraReport:
     with Client(url, headers, TIMEOUT) as client:
         report = client.introduce(era)
     if report.failure is not None:
-        raise FailedError(printable(str(report.failure)))
+        raise FailedError(redaction(headers).clean(str(report.failure)))
+    return report
+
+
+def _latency(report: EraReport) -> float:
     return max(report.latencies_ms.values())
+
+
+def _digest(report: EraReport) -> str:
+    server = [report.server.get(key) for key in ("name", "version")]
+    tools = sorted(
+        (str(tool["name"]), json.dumps(tool["inputSchema"], sort_keys=True)) for tool in report.tools
+    )
+    return hashlib.sha256(json.dumps([server, tools], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def elapsed() -> float:
+    """Give seconds that also go on while this machine sleeps, for a server gets cold in that time as well."""
+    if sys.platform == "linux":
+        # Its monotonic clock stands still then.
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 def samples(
     measure: Callable[[], float],
     pace: Pace,
     *,
-    monotonic: Callable[[], float] = time.monotonic,
+    monotonic: Callable[[], float] = elapsed,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Generator[Measured]:
     """Measure a server that runs somewhere, at a pace.
@@ -102,7 +142,7 @@ def samples(
                 found: Measured = Sample(measure(), rested)
                 failures = 0
             except FailedError as error:
-                found, failures = Failed(str(error)), failures + 1
+                found, failures = Failed(str(error), rested), failures + 1
             last = monotonic()
             yield found
             if isinstance(found, Failed) and failures >= PATIENCE:
@@ -139,9 +179,10 @@ def local_samples(folder: Path, target: str, number: int) -> Generator[Measured]
 
 def _of_start(endpoint: Endpoint) -> Iterator[Sample]:
     try:
-        first = _measure(endpoint.url, endpoint.headers, Era.MODERN)
+        gauge = Gauge(endpoint.url, endpoint.headers, Era.MODERN, "")
+        first = gauge()
         yield Sample(endpoint.start_ms + first, rested=True)
         for _ in range(WARM):
-            yield Sample(_measure(endpoint.url, endpoint.headers, Era.MODERN), rested=False)
+            yield Sample(gauge(), rested=False)
     except FailedError as error:
         raise UserError(f"{endpoint.target} was started and does not answer: {error}") from error

@@ -1,4 +1,4 @@
-"""Where a monitor keeps its state unless it is told: not in the project, which is committed."""
+"""Where commands keep their state unless they are told: not in the project, which is committed."""
 
 import hashlib
 import os
@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 
-def state_file(watched: str) -> Path:
+def state_file(watched: str, command: str = "monitor", name: str | None = None) -> Path:
     """Return the file of what is watched (a path or a URL) in the user's state folder (XDG), made or not."""
     base = os.environ.get("XDG_STATE_HOME", "")
     # The specification has relative paths ignored.
     root = Path(base) if base.startswith("/") else Path("~/.local/state").expanduser()
-    name = re.sub(r"[^A-Za-z0-9]+", "-", watched).strip("-")[-40:].strip("-")
+    name = re.sub(r"[^A-Za-z0-9]+", "-", name or watched).strip("-")[-40:].strip("-")
     mark = hashlib.sha256(watched.encode(errors="surrogateescape")).hexdigest()[:12]
-    return root / "mcp-scaffold/monitor" / f"{name}-{mark}.json"
+    return root / "mcp-scaffold" / command / f"{name}-{mark}.json"

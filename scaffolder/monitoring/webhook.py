@@ -5,10 +5,14 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,11 +26,11 @@ URL, SECRET = "MCP_SCAFFOLD_WEBHOOK_URL", "MCP_SCAFFOLD_WEBHOOK_SECRET"
 # What the standard puts before a secret that is base64.
 PREFIX = "whsec_"
 
-SHORTEST = 16
-"""Bytes of a secret; a shorter one is guessed."""
+SHORTEST = 24
+"""Bytes of a secret, as the standard has it; a shorter one is guessed."""
 
 TIMEOUT = 10.0
-"""Seconds for one attempt."""
+"""Seconds for one attempt, however slowly the answer comes."""
 
 TRIES = 14
 """How often an alarm is sent before it is given up, after half an hour of pauses between."""
@@ -51,6 +55,12 @@ class Webhook:
         )
 
 
+class Final(str):
+    """Why an alarm did not arrive, and never will."""
+
+    __slots__ = ()
+
+
 Send = Callable[[Alarm], str | None]
 """Send an alarm; the answer is why it did not arrive, or None."""
 
@@ -60,29 +70,30 @@ def webhook(url: str | None, environment: Mapping[str, str]) -> Webhook | None:
 
     Raises UserError for a URL that is none, and where there is no secret to sign with.
     """
-    url = url or environment.get(URL) or None
-    if url is None:
+    # What was read from a file ends with a line break.
+    url = (url or environment.get(URL, "")).strip()
+    if not url:
         return None
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
         raise UserError("the webhook is no http or https URL", help=["such as https://hooks.example.com/mcp"])
-    return Webhook(url, _secret(environment.get(SECRET, "")))
+    return Webhook(url, _secret(environment.get(SECRET, "").strip()))
 
 
 def _secret(text: str) -> bytes:
     advice = [f"export {SECRET}=whsec_$(openssl rand -base64 32)", "and give the receiver the same"]
     if not text:
         raise UserError(f"a webhook is signed, and {SECRET} is not set", help=advice)
+    if not text.startswith(PREFIX):
+        # Receivers take what has no prefix for base64 as well, or for plain text: none could be sure of it.
+        raise UserError(f"{SECRET} does not begin with `{PREFIX}`", help=advice)
     try:
-        secret = (
-            base64.b64decode(text.removeprefix(PREFIX), validate=True)
-            if text.startswith(PREFIX)
-            else text.encode()
-        )
+        secret = base64.b64decode(text.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
         raise UserError(f"{SECRET} is not base64 after `{PREFIX}`", help=advice) from None
     if len(secret) < SHORTEST:
@@ -137,20 +148,57 @@ def sender(to: Webhook, now: Callable[[], datetime]) -> Send:
             "user-agent": "mcp-scaffold-monitor/1",
             **signed(to.secret, alarm.id, body, now()),
         }
+        limit = _Limit()
         try:
             with (
+                limit.kept(TIMEOUT),
                 open_client(to.url, headers, TIMEOUT) as client,
                 # The body of the answer is not read: it says nothing of use, and may have no end.
-                client.stream("POST", to.url, content=body) as response,
+                client.stream("POST", to.url, content=body, extensions={"trace": limit.trace}) as response,
             ):
                 status = response.status_code
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return f"{to.origin}: {type(error).__name__}"
+            return f"{to.origin}: {'no answer in time' if limit.passed else type(error).__name__}"
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return None
-        return f"{to.origin}: HTTP {status}"
+        # By the standard, whoever answers so is not to be asked again.
+        kind = Final if status == HTTPStatus.GONE else str
+        return kind(f"{to.origin}: HTTP {status}")
 
     return send
+
+
+class _Limit:
+    """Hangs up when the time of an attempt is over: httpx only limits the time between two bytes."""
+
+    def __init__(self) -> None:
+        """Know of no connection yet."""
+        self.passed = False
+        self._socket: socket.socket | None = None
+
+    @contextmanager
+    def kept(self, seconds: float) -> Iterator[None]:
+        """Keep to the limit."""
+        timer = threading.Timer(seconds, self._hang_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Learn from httpx which connection it is."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._socket = info["return_value"].get_extra_info("socket")
+            if self.passed:
+                self._hang_up()
+
+    def _hang_up(self) -> None:
+        self.passed = True
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def pause(tries: int) -> float:

@@ -1,17 +1,21 @@
 """Report on a calibration: the samples as they come, what they are evidence of, and what was made of it."""
 
+import io
 import math
+import os
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from scaffolder.console import FINE, FOUND, STYLES, count, emit, result, say, styled
+from scaffolder.diagnostics import UserError, from_system
 from scaffolder.monitoring.calibration import (
+    BOUNDED,
     ESTIMATOR,
     Calibration,
     Evidence,
@@ -20,8 +24,9 @@ from scaffolder.monitoring.calibration import (
     calibrate,
 )
 from scaffolder.monitoring.histogram import svg, terminal
-from scaffolder.monitoring.observing import observe, stays, threshold
-from scaffolder.monitoring.sampling import WARM, Measured, Pace
+from scaffolder.monitoring.observing import observe, place, stays, threshold
+from scaffolder.monitoring.sampling import WARM, Failed, Measured, Pace
+from scaffolder.monitoring.series import LIFETIME, Series
 from scaffolder.regenerate import Regenerated
 from scaffolder.reports import telling
 from scaffolder.reports.project import recovered, regenerated
@@ -45,64 +50,154 @@ class Plan:
     write: bool
     svg: Path | None
     as_json: bool
+    url: str | None = None
+    """Where a server runs that is not started for this."""
+    series: Series | None = None
+    """What was and will be kept of its measurements."""
+
+    @property
+    def kept(self) -> tuple[Measured, ...]:
+        """What earlier runs have measured."""
+        return self.series.kept if self.series else ()
+
+    @property
+    def left(self) -> Pace:
+        """What has yet to be measured."""
+        rested = sum(isinstance(each, Sample) and each.rested for each in self.kept)
+        return replace(self.pace, samples=max(self.pace.samples - rested, 0))
 
 
 def announced(plan: Plan) -> None:
-    """Say what is about to happen, and how long it takes."""
+    """Say what is about to happen, and how long it takes.
+
+    Raises UserError where the drawing could not be written in the end.
+    """
+    if plan.svg and not plan.svg.absolute().parent.is_dir():
+        raise UserError(f"{plan.svg}: there is no such folder")
     if plan.as_json:
         return
-    each = "fresh starts" if plan.local else f"times after {plan.pace.cold_every:g} s without a request"
-    say(f"{plan.target}: {plan.pace.samples} {each}, and {WARM} answers right after each.")
+    if plan.series and plan.series.failure:
+        why = from_system(plan.series.failure)
+        say(f"What is measured cannot be kept, and an interruption loses it: {why}.")
+    if plan.series and plan.series.replaced:
+        say("What was measured earlier was another deployment, and does not count.")
+    if plan.series and plan.series.since:
+        taken = plan.pace.samples - plan.left.samples
+        say(
+            f"{plan.target}: {taken} of {plan.pace.samples} were measured earlier, since "
+            f"{plan.series.since.astimezone():%Y-%m-%d %H:%M}, and count; `--fresh` begins anew."
+        )
+    if not plan.left.samples:
+        return
+    number = plan.left.samples
+    each = (
+        count(number, "fresh start")
+        if plan.local
+        else f"{count(number, 'time')} after {plan.pace.cold_every:g} s without a request"
+    )
+    say(f"{plan.target}: {each}, and {WARM} answers right after each.")
     if plan.local:
         say(NO_SUBSTITUTE)
     else:
         if stays(plan.project, plan.target):
             say("One process serves it while it is up: only restarts are cold, and `--local` measures those.")
-        say(f"This takes {_duration(plan.pace.seconds)}. Other clients that call it meanwhile keep it warm.")
+        say(f"This takes {_duration(plan.left.seconds)}. Other clients that call it meanwhile keep it warm.")
 
 
 def calibrated(plan: Plan, measured: Generator[Measured]) -> int:
-    """Take the samples, print what they came to, and write it to the manifest if that is asked for."""
-    samples: list[Sample] = []
-    failures: list[str] = []
-    interrupted = False
+    """Take the samples, print what they came to, and write it to the manifest if that is asked for.
+
+    Raises what `measured` raises, and UserError where the manifest is not the one any more that was measured
+    for; what was kept of the measurements stays then.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a server says may hold any character, and a locale may have no byte for it.
+        sys.stdout.reconfigure(errors="replace")
+    taken = list(plan.kept)
+    interrupted = _measured(plan, measured, taken)
+    samples = [each for each in taken if isinstance(each, Sample)]
+    failed = [each for each in taken if isinstance(each, Failed)]
+    found = calibrate(samples, fresh=plan.local, lost=sum(each.rested for each in failed))
+    if not plan.as_json:
+        # Before anything can go wrong with the files.
+        _print(found, failed)
+    now = datetime.now(UTC)
+    if plan.svg:
+        plan.svg.write_text(_drawn(plan, found, now), encoding="utf-8")
+    written = _written(plan, found, now, interrupted=interrupted)
+    code = FINE if found.p95_ms is not None and not (written.done and written.done.in_trouble) else FOUND
+    if plan.as_json:
+        emit(
+            "calibrate",
+            ok=code == FINE and not interrupted,
+            **_document(plan, found, written.done),
+            timeout_ms={"before": written.before[0], "after": written.after[0]},
+            failures=[each.reason for each in failed],
+        )
+    else:
+        _conclude(plan, found, written)
+        if written.done:
+            say("")
+            regenerated("calibrate", written.done, as_json=False)
+        for line in [] if written.done else _going_on(plan, taken):
+            say(f"  = help: {line}")
+    return INTERRUPTED if interrupted else code
+
+
+def _measured(plan: Plan, measured: Generator[Measured], taken: list[Measured]) -> bool:
+    """Take the samples, and tell whether that was interrupted: what was measured in hours is worth a look."""
     with progress(plan) as show, closing(measured):
         try:
             for each in measured:
-                if isinstance(each, Sample):
-                    samples.append(each)
-                else:
-                    failures.append(each.reason)
+                taken.append(each)
+                if plan.series:
+                    plan.series.add(each, datetime.now(UTC))
                 show(each)
         except KeyboardInterrupt:
-            # What was measured in hours is worth a look.
-            interrupted = True
-    found = calibrate(samples, fresh=plan.local)
-    write = plan.write and not interrupted and found.p95_ms is not None
+            return True
+        except UserError as error:
+            raise UserError(str(error), help=[*error.help, *_going_on(plan, taken)]) from error
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What became of the manifest, and the threshold before and after, each with what it comes of."""
+
+    before: tuple[int, Any]
+    after: tuple[int, Any]
+    done: Regenerated | None
+
+
+def _written(plan: Plan, found: Calibration, now: datetime, *, interrupted: bool) -> _Written:
+    """Write what was found to the manifest, if it may be and there is something."""
     before = threshold(plan.project, plan.target)
-    now = datetime.now(UTC)
-    done = observe(plan.project, plan.target, found, now.date(), recovered) if write else None
-    after = threshold(plan.project, plan.target)
-    if plan.svg:
-        plan.svg.write_text(_drawn(plan, found, now), encoding="utf-8")
-    code = FINE if found.p95_ms is not None and not (done and done.in_trouble) else FOUND
-    if plan.as_json:
-        fine = code == FINE and not interrupted
-        thresholds = {"before": before[0], "after": after[0]}
-        emit("calibrate", ok=fine, **_document(plan, found, done), timeout_ms=thresholds, failures=failures)
-    else:
-        _print(plan, found, failures)
-        _conclude(plan, found, before, after, written=done is not None)
-        if done:
-            say("")
-            regenerated("calibrate", done, as_json=False)
-    return INTERRUPTED if interrupted else code
+    if not plan.write or interrupted or found.p95_ms is None:
+        return _Written(before, before, None)
+    if plan.url is not None and place(plan.project, plan.target) != plan.url:
+        raise UserError(f"{plan.target} has another URL by now than {plan.url}, which was measured")
+    done = observe(plan.project, plan.target, found, now.date(), recovered)
+    if plan.series:
+        plan.series.discard()
+    return _Written(before, threshold(plan.project, plan.target), done)
+
+
+def _going_on(plan: Plan, taken: Sequence[Measured]) -> Iterator[str]:
+    """Say what becomes of the measurements that have not come to a threshold yet."""
+    if plan.series is None or not taken:
+        return
+    if plan.series.failure is not None:
+        yield f"what was measured could not be kept: {from_system(plan.series.failure)}"
+        return
+    rested = sum(isinstance(each, Sample) and each.rested for each in taken)
+    more = "the same command" if rested < plan.pace.samples else f"`--samples {2 * plan.pace.samples}`"
+    yield f"what was measured is kept for {LIFETIME.days} days: {more} goes on with it, `--fresh` begins anew"
 
 
 @contextmanager
 def progress(plan: Plan) -> Iterator[Callable[[Measured], None]]:
     """Show the samples as they come: on a terminal where no trace of them stays, in a log a line each."""
-    total = plan.pace.samples * (1 + WARM)
+    total = plan.left.samples * (1 + WARM)
     number = 0
 
     def told(each: Measured) -> str:
@@ -117,7 +212,8 @@ def progress(plan: Plan) -> Iterator[Callable[[Measured], None]]:
             what = f"failed: {each.reason}"
         return f"{number}/{total}: {what}"
 
-    if plan.as_json or not sys.stderr.isatty():
+    # Where nothing can be drawn over, a line says that it goes on.
+    if plan.as_json or not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         yield lambda each: None if plan.as_json else say(told(each))
         return
     from rich.console import Console  # noqa: PLC0415 - a tenth of a second
@@ -127,7 +223,7 @@ def progress(plan: Plan) -> Iterator[Callable[[Measured], None]]:
         yield lambda each: status.update(escape(told(each)))
 
 
-def _print(plan: Plan, found: Calibration, failures: list[str]) -> None:
+def _print(found: Calibration, failed: Sequence[Failed]) -> None:
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
     width = shutil.get_terminal_size().columns
     for line in terminal(found.told.cold, found.told.warm, width=width, ascii_only=ascii_only):
@@ -136,10 +232,10 @@ def _print(plan: Plan, found: Calibration, failures: list[str]) -> None:
     result(_table(found))
     say(f"\nEvidence: {found.told.evidence}: {found.told.because}.")
     say(f"Percentiles: {ESTIMATOR}; the interval holds the true p95 with 95 % confidence.")
-    if failures:
-        say(f"{count(len(failures), 'measurement')} failed, the last one: {failures[-1]}")
-    if plan.svg:
-        say(f"Drawn in {plan.svg}.")
+    if found.cold and found.cold.p95_interval[1] is None:
+        say(f"How high it may be at most takes {BOUNDED} cold starts to say.")
+    if failed:
+        say(f"{count(len(failed), 'measurement')} failed, the last one: {failed[-1].reason}")
 
 
 def _table(found: Calibration) -> str:
@@ -158,10 +254,11 @@ def _table(found: Calibration) -> str:
     return "\n".join(lines)
 
 
-def _conclude(
-    plan: Plan, found: Calibration, before: tuple[int, Any], after: tuple[int, Any], *, written: bool
-) -> None:
+def _conclude(plan: Plan, found: Calibration, written: _Written) -> None:
     """Say which threshold holds, and why."""
+    before, after = written.before, written.after
+    if plan.svg:
+        say(f"Drawn in {plan.svg}.")
     if found.shortfall or found.p95_ms is None:
         source = "the table's value" if before[1] == "table" else "as it was calibrated before"
         say(f"\n{plan.target}: timeout_ms stays {before[0]}, {source}: {found.shortfall}.")
@@ -169,8 +266,8 @@ def _conclude(
             say(f"  = help: a longer idle time, as in `--cold-every {plan.pace.cold_every * 4:g}`")
         return
     rule = f"twice {found.p95_ms:g} ms, the p95 of {count(len(found.told.cold), 'cold start')}"
-    if written:
-        say(f"\n{plan.target}: timeout_ms {before[0]} -> {after[0]}: {rule}.")
+    if written.done:
+        say(f"\n{plan.target}: timeout_ms {before[0]} -> {after[0]}: {rule}, rounded up.")
     else:
         say(f"\n{plan.target}: timeout_ms would be {rule}; nothing was written.")
 
@@ -181,6 +278,10 @@ def _document(plan: Plan, found: Calibration, done: Regenerated | None) -> dict[
         "target": plan.target,
         "local": plan.local,
         **({"note": NO_SUBSTITUTE} if plan.local else {}),
+        "kept": {
+            "samples": len(plan.kept),
+            "since": plan.series.since.isoformat() if plan.series and plan.series.since else None,
+        },
         "evidence": str(found.told.evidence),
         "because": found.told.because,
         "boundary_ms": found.told.boundary_ms,

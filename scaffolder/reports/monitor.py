@@ -1,10 +1,14 @@
 """Report on a watch as it is kept: a table on a terminal, JSON Lines in a pipe."""
 
+import errno
+import io
 import json
+import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +23,12 @@ from scaffolder.monitoring.stopping import stopping
 from scaffolder.monitoring.watchkeeping import (
     ALARMS,
     PROBES,
+    SUSPECTS,
+    Changed,
     Clock,
     Event,
     Raised,
+    Roster,
     Seen,
     Sent,
     Trouble,
@@ -36,7 +43,16 @@ if TYPE_CHECKING:
 
 SCHEMA = "mcp-scaffold/monitor@1"
 
+GUTTER = 2
+"""Columns between two columns of the table."""
+
+REASON = 40
+"""Columns that the last verdict is worth; with fewer, it has those of its stamps instead."""
+
 INTERRUPTED = 130
+
+UNREAD = 141
+"""Whoever read the output has gone; the status that a shell gives to what a broken pipe has ended."""
 
 # Styles of rich, and the same as parameters of the terminal; a state is told by its name as well.
 STYLES: Mapping[str, str] = {
@@ -48,11 +64,14 @@ STYLES: Mapping[str, str] = {
 }
 ALARM_STYLES: Mapping[str, str] = {"outage": "1;31", "recovery": "1;32", "change": "1;33"}
 
+# What it is to write to a pipe that nobody reads, and to a terminal that was closed.
+UNREADABLE = {errno.EPIPE, errno.EIO}
+
 Teller = Callable[[Event], None]
 
 
 def monitored(  # noqa: PLR0913 - the options of the command
-    watches: Sequence[Watch],
+    roster: Roster,
     state: Path | None,
     subject: str,
     *,
@@ -63,21 +82,37 @@ def monitored(  # noqa: PLR0913 - the options of the command
 ) -> int:
     """Keep watch until a signal comes or all rounds are done, and tell of it.
 
-    After the rounds the exit status says whether all were healthy at last; it is 0 after SIGTERM.
+    After the rounds the exit status says whether all were healthy at last; it is 0 after SIGTERM. The watch
+    also ends where nobody reads what it tells: what is on the disk by then is told by the next run.
     """
     file = state or state_file(subject)
-    hands = Threads({PROBES: jobs, ALARMS: 1})
+    try:
+        return _monitored(roster, file, to=to, jobs=jobs, rounds=rounds, as_json=as_json)
+    except OSError as error:
+        if error.errno not in UNREADABLE or error.filename is not None:
+            raise
+        _silence()
+        return UNREAD
+
+
+def _monitored(  # noqa: PLR0913 - as above
+    roster: Roster, file: Path, *, to: Webhook | None, jobs: int, rounds: int | None, as_json: bool
+) -> int:
+    hands = Threads({PROBES: jobs, SUSPECTS: jobs, ALARMS: 1})
     clock = Clock()
     last: dict[str, str] = {}
     with (
-        held(file),
+        held(file, advice=["name another file with `--state FILE`"]),
         stopping(hands.wake) as stopped,
-        telling(watches, as_json=as_json) as teller,
+        telling(roster(), as_json=as_json) as teller,
     ):
 
         def tell(event: Event) -> None:
             if isinstance(event, Seen):
                 last[event.watch.name] = event.sight.state
+            if isinstance(event, Changed):
+                for name in event.removed:
+                    last.pop(name, None)
             teller(event)
 
         ledger, aside = load(file)
@@ -87,11 +122,13 @@ def monitored(  # noqa: PLR0913 - the options of the command
             )
         settle()
         send = sender(to, clock.now) if to else None
-        keeper = Watchkeeper(watches, file, ledger, tell, hands=hands, send=send, clock=clock, rounds=rounds)
+        keeper = Watchkeeper(roster, file, ledger, tell, hands=hands, send=send, clock=clock, rounds=rounds)
         keeper.keep(lambda: stopped() is not None)
         if stopped() == signal.SIGINT:
             return INTERRUPTED
-        return FINE if stopped() or set(last.values()) <= {HEALTHY} else FOUND
+        # One that could not be probed has no verdict, and is not known to be healthy.
+        healthy = len(last) == len(keeper.watched) and set(last.values()) <= {HEALTHY}
+        return FINE if stopped() or healthy else FOUND
 
 
 @contextmanager
@@ -99,9 +136,13 @@ def telling(watches: Sequence[Watch], *, as_json: bool) -> Iterator[Teller]:
     """Yield what tells of the events of a watch."""
     if as_json or not sys.stdout.isatty():
         yield _tell_line
-        return
-    with _table(watches) as teller:
-        yield teller
+    elif os.environ.get("TERM") in ("dumb", "unknown"):
+        # Nothing can be drawn over there.
+        with _lenient():
+            yield _tell_text
+    else:
+        with _lenient(), _table(watches) as teller:
+            yield teller
 
 
 def line(event: Event) -> dict[str, Any]:
@@ -132,15 +173,35 @@ def line(event: Event) -> dict[str, Any]:
             "failure": event.failure,
             "given_up": event.given_up,
         }
+    if isinstance(event, Changed):
+        return {
+            "schema": SCHEMA,
+            "event": "targets",
+            "watched": [watch.name for watch in event.watches],
+            "added": list(event.added),
+            "removed": list(event.removed),
+            "altered": list(event.altered),
+        }
     return {"schema": SCHEMA, "event": "trouble", "message": event.message}
 
 
 def _tell_line(event: Event) -> None:
-    result(json.dumps(line(event), ensure_ascii=False))
+    # What a server says may hold any character, and a locale may have no byte for it.
+    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    result(json.dumps(line(event), ensure_ascii=plain))
     # Whoever reads the pipe is to know now, and not when a buffer is full.
     sys.stdout.flush()
     if story := _story(event):
         say(story)
+
+
+def _tell_text(event: Event) -> None:
+    if isinstance(event, Seen):
+        parts = (_local(event.at), event.watch.name, _state(event), _latency(event), _last(event))
+        result("  ".join(filter(None, parts)))
+    elif story := _story(event):
+        result(story)
+    sys.stdout.flush()
 
 
 def _story(event: Event) -> str | None:
@@ -154,6 +215,9 @@ def _story(event: Event) -> str | None:
     if isinstance(event, Sent) and event.failure:
         end = "and is given up" if event.given_up else "and is sent again"
         return f"the alarm {event.alarm.id} did not arrive, {end}: {event.failure}"
+    if isinstance(event, Changed):
+        parts = (("added", event.added), ("not watched any more", event.removed), ("changed", event.altered))
+        return "targets: " + "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
     return f"trouble: {printable(event.message)}" if isinstance(event, Trouble) else None
 
 
@@ -165,45 +229,117 @@ def _table(watches: Sequence[Watch]) -> Iterator[Teller]:
     from rich.text import Text  # noqa: PLC0415 - likewise
 
     seen: dict[str, Seen] = {}
+    watched = list(watches)
     console = Console()
-    with Live(rows(watches, seen), console=console, auto_refresh=False) as live:
+
+    def drawn() -> "Table":
+        # A line for the head, one for the sum, and one for the cursor.
+        return rows(watched, seen, width=console.width, most=max(console.height - 3, 1))
+
+    with Live(drawn(), console=console, auto_refresh=False) as live:
         live.refresh()
 
         def tell(event: Event) -> None:
             if isinstance(event, Seen):
                 seen[event.watch.name] = event
-            elif story := _story(event):
+            elif isinstance(event, Changed):
+                watched[:] = event.watches
+                for name in event.removed:
+                    seen.pop(name, None)
+            if story := _story(event):
                 live.console.print(Text.from_ansi(story))
-            live.update(rows(watches, seen), refresh=True)
+            live.update(drawn(), refresh=True)
 
         yield tell
 
 
-def rows(watches: Sequence[Watch], seen: Mapping[str, Seen]) -> "Table":
-    """Lay out what is known of each server."""
+def rows(
+    watches: Sequence[Watch], seen: Mapping[str, Seen], *, width: int = 80, most: int | None = None
+) -> "Table":
+    """Lay out what is known of each server, a line each; where there is no room for all, the worst first."""
     from rich.table import Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    table = Table("target", "state", "since", "latency", "last probe", box=None, pad_edge=False)
-    for watch in watches:
-        event = seen.get(watch.name)
-        if event is None:
-            table.add_row(Text(watch.name), Text("…"), "", "", "")
-            continue
-        state = event.standing.state or "not known yet"
-        latency = event.sight.latency_ms
-        # What was seen last is not yet what is believed.
-        last = (
-            event.sight.reason if event.sight.state == state else f"{event.sight.state}: {event.sight.reason}"
-        )
+    hidden = len(watches) - most if most is not None else 0
+    shown = sorted(watches, key=lambda watch: _rank(seen.get(watch.name)))[:most] if hidden > 0 else watches
+    events = [seen.get(watch.name) for watch in shown]
+    columns = {
+        "target": [watch.name for watch in shown],
+        "state": [_state(event) for event in events],
+        "since": [_local(event.standing.since) if event else "" for event in events],
+        "latency": [_latency(event) if event else "" for event in events],
+        "last probe": [f"{_local(event.at)}  {_last(event)}" if event else "" for event in events],
+    }
+    widths = _widths(columns, width)
+    table = Table(box=None, padding=(0, GUTTER, 0, 0), pad_edge=False)
+    for head, cells in widths.items():
+        table.add_column(head, no_wrap=True, overflow="ellipsis", width=cells)
+    for number in range(len(shown)):
+        style = STYLES.get(columns["state"][number], "")
         table.add_row(
-            Text(watch.name),
-            Text(state, style=STYLES.get(state, "")),
-            _local(event.standing.since),
-            "" if latency is None else f"{latency:.0f} ms",
-            Text(f"{_local(event.at)}  {printable(last)}"),
+            *(Text(columns[head][number], style=style if head == "state" else "") for head in widths)
         )
+    if hidden > 0:
+        states = Counter(_state(seen.get(watch.name)) for watch in watches)
+        counts = ", ".join(f"{number} {state}" for state, number in states.most_common())
+        table.caption = Text(f"{hidden} more; {counts}", no_wrap=True, overflow="ellipsis")
+        table.caption_justify = "left"
     return table
+
+
+def _widths(columns: Mapping[str, Sequence[str]], width: int) -> dict[str, int]:
+    """Say how wide each column is; where a terminal is narrow, it does without the less telling ones."""
+    wanted = {head: max(map(len, (head, *cells))) for head, cells in columns.items()}
+    # A few names are long, and none is worth half of the terminal.
+    wanted["target"] = min(wanted["target"], max(width // 3, 8))
+    for head in ("since", "latency"):
+        if sum(wanted.values()) - wanted["last probe"] + GUTTER * len(wanted) > width - REASON:
+            del wanted[head]
+    left = width - sum(wanted.values()) + wanted["last probe"] - GUTTER * len(wanted)
+    wanted["last probe"] = min(wanted["last probe"], left)
+    if wanted["last probe"] < len("last probe"):
+        del wanted["last probe"]
+    return wanted
+
+
+def _state(event: Seen | None) -> str:
+    """Say what is believed."""
+    return "unknown" if event is None or event.standing.state is None else event.standing.state
+
+
+def _rank(event: Seen | None) -> int:
+    """Order servers by how much they are worth a look."""
+    if event is None or event.standing.state is None:
+        return 1
+    return 0 if event.standing.state != HEALTHY or event.sight.state != HEALTHY else 2
+
+
+def _last(event: Seen) -> str:
+    """Say what was seen last, which is not yet what is believed."""
+    reason = printable(event.sight.reason)
+    return reason if event.sight.state == event.standing.state else f"{event.sight.state}: {reason}"
+
+
+def _latency(event: Seen) -> str:
+    latency = event.sight.latency_ms
+    return "" if latency is None else f"{latency:.0f} ms"
+
+
+@contextmanager
+def _lenient() -> Iterator[None]:
+    """Replace what the terminal has no character for: what a server says is no reason to end a watch."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    yield
+
+
+def _silence() -> None:
+    """Keep what is still in buffers from being written, to nobody, at the end of the program."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _local(time: datetime | None) -> str:

@@ -1,12 +1,16 @@
 """`calibrate` as a program: against a server that goes cold, and on a real runtime of this machine."""
 
+import itertools
 import json
 import math
 import os
 import random
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +40,21 @@ tools:
 """
 
 
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the state of a test in its own folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def command(*words: str) -> list[str]:
+    """Give the command that runs the program."""
+    return [sys.executable, "-m", "scaffolder", "calibrate", "--target", FASTEST, *words]
+
+
 def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the program in a project."""
     return subprocess.run(
-        [sys.executable, "-m", "scaffolder", "calibrate", "--target", FASTEST, *words],
+        command(*words),
         cwd=project,
         env=dict(os.environ),
         capture_output=True,
@@ -53,22 +68,48 @@ def manifest(url: str) -> str:
     return MANIFEST.replace("TARGET", FASTEST).replace("URL", url)
 
 
-def test_a_server_that_goes_cold(tmp_path: Path) -> None:
-    """What it finds is no less than what was injected, and the regenerated threshold is twice that."""
-    number, idle = ENOUGH + 5, 0.8
-    delays = [0.2 + 0.3 * (index + 0.5) / number for index in range(number)]
-    random.Random(3).shuffle(delays)
-    left = iter(delays)
-    last = time.monotonic()
+class Cold:
+    """A server whose first answer after an idle time takes as long as a distribution says."""
 
-    def answer(handler: Handler, message: dict[str, Any]) -> None:
-        nonlocal last
-        if time.monotonic() - last >= idle:
-            time.sleep(next(left, 0.35))
+    def __init__(self, delays: Iterable[float], idle: float) -> None:
+        """Take the delays one by one; `idle` is in seconds, as they are."""
+        self._left = iter(delays)
+        self._idle = idle
+        # It has just been started for the first one.
+        self._last = math.inf
+        self.taken: list[float] = []
+        """How long its cold answers really took, in milliseconds: a busy machine sleeps longer."""
+        self.started = threading.Semaphore(0)
+
+    def __call__(self, handler: Handler, message: dict[str, Any]) -> None:
+        """Answer."""
+        began = time.monotonic()
+        if cold := began - self._last >= self._idle:
+            self.started.release()
+            time.sleep(next(self._left, 1.0))
         healthy(handler, message)
-        last = time.monotonic()
+        self._last = time.monotonic()
+        if cold:
+            self.taken.append((self._last - began) * 1000)
 
-    with server(answer) as (url, _):
+
+def spread(low: float, high: float, number: int) -> list[float]:
+    """Give values that stand evenly between two, in no order."""
+    values = [low + (high - low) * (index + 0.5) / number for index in range(number)]
+    random.Random(3).shuffle(values)
+    return values
+
+
+def test_a_server_that_goes_cold(tmp_path: Path) -> None:
+    """The p95 is within 10 per cent of what was injected, and the regenerated threshold is twice that.
+
+    What was injected is what the server took by its own clock, no less than it was told to: what a busy
+    machine adds to it is no error of the measurement.
+    """
+    number = ENOUGH + 5
+    delays = spread(0.5, 1.5, number)
+    cold = Cold(delays, 0.8)
+    with server(cold) as (url, _):
         text = manifest(url)
         create(tmp_path / "notes", {**render(yaml.safe_load(text)), "mcp.yaml": text.encode()})
         done = run(tmp_path / "notes", "--samples", str(number), "--cold-every", "1", "--json")
@@ -77,11 +118,38 @@ def test_a_server_that_goes_cold(tmp_path: Path) -> None:
     assert found["evidence"] == "spacing and shape"
     assert found["cold"]["count"] >= ENOUGH
     assert found["p95_ms"] >= 0.9 * percentile(delays, 0.95) * 1000
+    assert found["p95_ms"] == pytest.approx(percentile(cold.taken, 0.95), rel=0.1)
     after = (tmp_path / "notes/mcp.yaml").read_text()
     assert all(line in after for line in text.splitlines())
     assert yaml.safe_load(after)["monitor"]["observed"][FASTEST]["p95_ms"] == found["p95_ms"]
     monitor = json.loads((tmp_path / "notes/monitor/monitor.json").read_text())["targets"][FASTEST]
     assert monitor["timeout_ms"] == math.ceil(found["p95_ms"] * 2 / 50) * 50 == found["timeout_ms"]["after"]
+
+
+def test_a_run_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
+    """Whenever it is killed, what it has measured counts, and all runs together make one calibration."""
+    number = ENOUGH
+    cold = Cold(itertools.cycle(spread(0.3, 0.6, 2 * number)), 0.4)
+    with server(cold) as (url, _):
+        text = manifest(url)
+        create(tmp_path / "notes", {**render(yaml.safe_load(text)), "mcp.yaml": text.encode()})
+        words = ("--samples", str(number), "--cold-every", "0.5")
+        for starts in (3, 7):
+            with subprocess.Popen(command(*words), cwd=tmp_path / "notes", stderr=subprocess.PIPE) as process:
+                # The first request of a run, which is not counted, may meet a cold server as well.
+                for _ in range(starts):
+                    assert cold.started.acquire(timeout=120)
+                process.kill()
+        (kept,) = Path(os.environ["XDG_STATE_HOME"]).glob("mcp-scaffold/calibrate/*.jsonl")
+        before = kept.read_text().count('"rested": true')
+        assert 0 < before < number
+        again = run(tmp_path / "notes", *words, "--json")
+    assert again.returncode == 0, again.stderr
+    found = json.loads(again.stdout)
+    assert found["kept"]["samples"] > before
+    assert datetime.fromisoformat(found["kept"]["since"]).tzinfo
+    assert yaml.safe_load((tmp_path / "notes/mcp.yaml").read_text())["monitor"]["observed"][FASTEST]
+    assert not kept.exists()
 
 
 def test_on_this_machine(tmp_path: Path, toolchain: Toolchain) -> None:

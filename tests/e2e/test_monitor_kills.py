@@ -18,7 +18,7 @@ from fake_servers import Handler, healthy, server
 
 pytestmark = pytest.mark.slow
 
-SECRET = "a secret of enough letters"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 class Receiver:
@@ -183,3 +183,79 @@ def test_rounds_end_with_the_verdict(receiver: Receiver, tmp_path: Path) -> None
                 found = [line["verdict"] for line in lines(process) if line["event"] == "verdict"]
                 assert process.wait(60) == code
                 assert found == (["healthy"] * 2 if answers else ["down"] * 2)
+
+
+@pytest.mark.parametrize("told", ["stdout", "both"])
+def test_whoever_reads_may_go(told: str, receiver: Receiver, tmp_path: Path) -> None:
+    """As `monitor | head -1` has it: it ends quietly, as what a broken pipe ends, and its state is whole."""
+    with (
+        server(healthy) as (url, _),
+        monitoring(url, receiver, tmp_path / "state.json") as process,
+    ):
+        verdict(process)
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        if told == "both":
+            process.stderr.close()
+        assert process.wait(60) == 141
+        assert told == "both" or process.stderr.read() == ""
+        # Nothing is left to be read by the end of the test.
+        process.stdout = process.stderr = None
+    assert json.loads((tmp_path / "state.json").read_text())["schema"] == "mcp-scaffold/monitor-state@1"
+
+
+def test_what_a_server_says_ends_no_watch(receiver: Receiver, tmp_path: Path) -> None:
+    """A locale has no byte for it: that is no reason to stop, and the line still says it."""
+
+    def answer(handler: Handler, _: dict[str, Any]) -> None:
+        handler.send(503, "gone \u00e9\u4e2d")
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        server(answer) as (url, _),
+    ):
+        patch.setenv("PYTHONIOENCODING", "ascii")
+        with monitoring(url, receiver, tmp_path / "state.json") as process:
+            for _ in range(2):
+                assert "gone \u00e9\u4e2d" in verdict(process)["reason"]
+
+
+def test_targets_come_and_go(tmp_path: Path) -> None:
+    """A running monitor follows monitor.json: what is added is probed, what is removed alarms no more."""
+    file = tmp_path / "monitor.json"
+
+    def write(**urls: str) -> None:
+        entry = {"timeout_ms": 5000, "down_ms": 10000, "interval_seconds": 1, "failures": 3}
+        document = {
+            "protocol_versions": ["2026-07-28", "2025-11-25"],
+            "tools_hash": None,
+            "definitions_hash": None,
+            "targets": {name: {**entry, "url": url} for name, url in urls.items()},
+        }
+        draft = file.with_suffix(".tmp")
+        draft.write_text(json.dumps(document))
+        draft.replace(file)
+
+    def wait(process: subprocess.Popen[str], **members: Any) -> dict[str, Any]:
+        return next(line for line in lines(process) if members.items() <= line.items())
+
+    pages = {"/readyz": (200, "{}")}
+    with server(healthy, pages=pages) as (one, _), server(healthy, pages=pages) as (two, _):
+        write(a=one)
+        command = [sys.executable, "-m", "scaffolder", "monitor", "--monitor", str(file)]
+        with subprocess.Popen(
+            [*command, "--state", str(tmp_path / "state.json")], stdout=subprocess.PIPE, text=True
+        ) as process:
+            wait(process, event="verdict", target="a")
+            write(a=one, b="http://127.0.0.1:9/mcp")
+            assert wait(process, event="targets")["added"] == ["b"]
+            wait(process, event="verdict", target="b", verdict="down")
+            write(a=two)
+            changed = wait(process, event="targets")
+            assert (changed["removed"], changed["altered"]) == (["b"], ["a"])
+            found = [wait(process, event="verdict") for _ in range(3)]
+            assert {(each["target"], each["url"]) for each in found} == {("a", two)}
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+    assert set(json.loads((tmp_path / "state.json").read_text())["targets"]) == {"a"}
