@@ -27,6 +27,7 @@ from scaffolder.manifest.names import (
     Path,
     PropertyName,
     RegistryName,
+    TokenName,
     ToolName,
     Url,
     Version,
@@ -216,7 +217,7 @@ class Monitor(_Part):
         description="The monitors that a configuration is generated for, beside `monitor.json`.",
         examples=[["github-actions", "gatus"]],
     )
-    bearer: Maybe[EnvironmentName] = Field(
+    bearer: Maybe[TokenName] = Field(
         default=None,
         description=(
             "The variable of the monitor's own environment that holds the bearer token it sends, "

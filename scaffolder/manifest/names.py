@@ -68,14 +68,14 @@ ToolName = Annotated[
         "letters, digits, `_`, `.` and `-`, not starting with `.` or `-`, 128 at most",
     ),
 ]
-EnvironmentName = Annotated[
-    str,
-    matching(
-        r"^[A-Z][A-Z0-9_]{0,63}$",
-        "upper-case letters, digits and `_`, starting with a letter, 64 at most",
-    ),
-    Except({name: profile.title for profile in profiles().values() for name in profile.reserved}),
-]
+_ENVIRONMENT_NAME = matching(
+    r"^[A-Z][A-Z0-9_]{0,63}$",
+    "upper-case letters, digits and `_`, starting with a letter, 64 at most",
+)
+_RESERVED = {name: profile.title for profile in profiles().values() for name in profile.reserved}
+EnvironmentName = Annotated[str, _ENVIRONMENT_NAME, Except(_RESERVED)]
+# A workflow would find its own token there, and send it to the server.
+TokenName = Annotated[str, _ENVIRONMENT_NAME, Except({**_RESERVED, "GITHUB_*": "GitHub Actions"})]
 PropertyName = Annotated[
     Text,
     # The validator of the generated servers asks with `in`, which finds these in any object.
@@ -115,8 +115,8 @@ RegistryName = Annotated[
     str,
     Field(max_length=200),
     matching(
-        r"^[A-Za-z0-9.-]+/[A-Za-z0-9._-]+$",
-        "a namespace and a name, such as `io.github.octocat/notes`",
+        r"^[A-Za-z0-9][A-Za-z0-9.-]*[A-Za-z0-9]/[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]$",
+        "a namespace and a name, as in `io.github.octocat/notes`, each with letters or digits at its ends",
     ),
 ]
 Date = Annotated[
