@@ -47,7 +47,20 @@ def emit(command: str, *, ok: bool, **fields: Any) -> None:
     import json  # noqa: PLC0415 - see above
 
     document = {"schema": f"mcp-scaffold/{command}@1", "ok": ok, **fields}
-    print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+    print(escaped(json.dumps(document, ensure_ascii=False, indent=2, default=str)))
+
+
+def escaped(text: str) -> str:
+    """Write JSON so that it steers no terminal that it is looked at in; it stays the same value."""
+    if text.isprintable():
+        return text
+    # Between its strings JSON has nothing to escape but the line breaks of its layout.
+    return "".join(char if char.isprintable() or char == "\n" else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
 def failed(command: str, message: str, advice: Sequence[str] = (), *, as_json: bool = False) -> int:
@@ -117,6 +130,21 @@ def styled(text: str, style: str, stream: IO[str]) -> str:
 def indented(text: str) -> str:
     """Indent a text under a heading."""
     return "\n".join(f"    {line}" if line else "" for line in text.splitlines())
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = False) -> str:
+    """Lay out a table, its header in bold; `right` is for columns of numbers."""
+    lines = [tuple(header), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    printed = [
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    printed[0] = styled(printed[0], STYLES["message"], sys.stdout)
+    return "\n".join(printed)
 
 
 def count(number: int, noun: str) -> str:

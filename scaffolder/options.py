@@ -19,7 +19,11 @@ Targets = Annotated[
 MonitorFile = Annotated[Path | None, typer.Option("--monitor", help="Expect what this monitor.json says.")]
 Headers = Annotated[
     list[str] | None,
-    typer.Option("--header", metavar="NAME=VARIABLE", help="A header, and where its value is; repeatable."),
+    typer.Option(
+        "--header",
+        metavar="NAME=VARIABLE",
+        help="A header, and the variable that holds the whole value, as `Bearer …`; repeatable.",
+    ),
 ]
 Timeout = Annotated[
     float | None, typer.Option("--timeout", min=0.001, max=3600, help="Seconds after which a server is down.")

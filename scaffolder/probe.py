@@ -12,17 +12,11 @@ from typing import Any, Self
 
 import httpx
 
-from scaffolder.jsonrpc import (
-    MAX_BODY_BYTES,
-    Connection,
-    Exchange,
-    ExchangeError,
-    Failure,
-    Layer,
-    member,
-    quote,
-)
+from scaffolder.bodies import MAX_BODY_BYTES
+from scaffolder.exchanges import Exchange, ExchangeError, Failure, Layer, member
+from scaffolder.jsonrpc import Connection
 from scaffolder.providers import versions
+from scaffolder.quoting import quote
 
 # The newest revision of each era.
 MODERN: str = versions()["protocol_versions"]["modern"][0]

@@ -33,31 +33,42 @@ def probe(
         bool, typer.Option("--jsonl", help="Print one JSON object a line for each server.")
     ] = False,
     prometheus: Annotated[bool, typer.Option("--prometheus", help="Print metrics for Prometheus.")] = False,
+    allow_slow: Annotated[
+        bool, typer.Option("--allow-slow", help="Exit 0 where a server is slow, and nothing else is wrong.")
+    ] = False,
 ) -> None:
     """Look at deployed servers as their clients do.
 
     Goes through DNS, TCP, TLS, HTTP, JSON-RPC and both eras of the protocol, and compares the tools with
     those that are expected. One verdict for each server: healthy, degraded, auth-walled, drifted or down.
-    Any MCP server can be probed by its URL, of which nothing more is expected than to answer. Credentials
-    come from the environment, as in `--header Authorization=MCP_AUTHORIZATION`. With `--auth`, or where the
-    manifest has `monitor.bearer`, who has none must get HTTP 401 with a challenge.
+    Any MCP server can be probed by its URL, of which nothing more is expected than to answer. Without any
+    argument it is the project in this folder. Credentials come from the environment, as in `--header
+    Authorization=MCP_AUTHORIZATION`, where MCP_AUTHORIZATION holds `Bearer <token>`. With `--auth`, or where
+    the manifest has `monitor.bearer`, who has none must get HTTP 401 with a challenge.
     """
-    from scaffolder.monitoring.expectation import Terms, choice  # noqa: PLC0415
     from scaffolder.monitoring.probing import probe_all  # noqa: PLC0415
+    from scaffolder.monitoring.terms import Terms, choice  # noqa: PLC0415
     from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
-    from scaffolder.reports.probe import form, probed, told  # noqa: PLC0415
+    from scaffolder.reports.probe import Telling, form, unread  # noqa: PLC0415
     from scaffolder.workbench import InvalidProjectError  # noqa: PLC0415
 
-    if (monitor and where) or not (monitor or where or target):
-        raise typer.BadParameter("give a URL or a project's folder, or --target, or --monitor")
+    if monitor and where:
+        raise typer.BadParameter("a URL or a project's folder, and --monitor, exclude each other")
     chosen = form(json=json, jsonl=jsonl, prometheus=prometheus)
-    terms = Terms(tuple(header or ()), call, timeout, auth)
+    terms = Terms(tuple(header or ()), call, timeout, auth, allow_slow)
     try:
         found = choice(where, target or (), monitor, terms)
     except InvalidProjectError as error:
-        raise typer.Exit(manifest_report.refused("probe", error.invalid, as_json=json)) from error
-    probes = probe_all(found.expectations, jobs=jobs, on_done=lambda one: told(one, chosen))
-    raise typer.Exit(probed(probes, chosen, found.unprobed))
+        code = manifest_report.refused("probe", error.invalid, as_json=json)
+        unread(as_json=json)
+        raise typer.Exit(code) from error
+    telling = Telling(found, chosen)
+    try:
+        probe_all(found.expectations, jobs=jobs, on_done=telling.told)
+    except KeyboardInterrupt:
+        telling.interrupted()
+        raise
+    raise typer.Exit(telling.ended())
 
 
 def monitor(
@@ -99,7 +110,7 @@ def monitor(
     MCP_SCAFFOLD_WEBHOOK_URL instead. SIGTERM ends it with exit status 0.
     """
     from scaffolder.monitoring.duty import Duty, Order, Patience  # noqa: PLC0415
-    from scaffolder.monitoring.expectation import Terms  # noqa: PLC0415
+    from scaffolder.monitoring.terms import Terms  # noqa: PLC0415
     from scaffolder.monitoring.webhook import webhook as read_webhook  # noqa: PLC0415
     from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
     from scaffolder.reports.monitor import monitored  # noqa: PLC0415
@@ -152,11 +163,11 @@ def calibrate(
     stays. A run that is broken off loses nothing: what it has measured is kept for a week, and the next one
     goes on with it.
     """
-    from scaffolder.monitoring.expectation import Terms, choose  # noqa: PLC0415
     from scaffolder.monitoring.sampling import Pace, answer, local_samples  # noqa: PLC0415
     from scaffolder.monitoring.sampling import samples as remote_samples  # noqa: PLC0415
     from scaffolder.monitoring.series import Subject, series  # noqa: PLC0415
     from scaffolder.monitoring.stopping import interruptible  # noqa: PLC0415
+    from scaffolder.monitoring.terms import Terms, choose  # noqa: PLC0415
     from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
     from scaffolder.reports.calibrate import Plan, announced, calibrated  # noqa: PLC0415
     from scaffolder.workbench import InvalidProjectError  # noqa: PLC0415

@@ -13,7 +13,7 @@ from fake_servers import healthy, server
 
 from scaffolder.connecting import Address, dial, is_loopback, is_usable, proxy_of
 from scaffolder.diagnostics import UserError
-from scaffolder.jsonrpc import open_client
+from scaffolder.httpclient import open_client
 from scaffolder.monitoring.expectation import Expectation
 from scaffolder.monitoring.layers import Layer
 from scaffolder.monitoring.probing import probe

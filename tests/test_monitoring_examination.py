@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaffolder.hashing import definitions_hash, tools_hash
-from scaffolder.monitoring.expectation import Expectation
+from scaffolder.monitoring.expectation import Expectation, ExpectationError
 from scaffolder.monitoring.layers import Layer
 from scaffolder.monitoring.probing import Probed, probe, probe_all
 from scaffolder.monitoring.prometheus import exposition
@@ -159,7 +159,7 @@ FAILURES: list[tuple[str, Answer, Expectation, State, Layer, str]] = [
         EXPECTED,
         State.DRIFTED,
         Layer.HASHES,
-        'the tool `a.b` has changed: $.inputSchema.required is new: ["x"]',
+        'of the tool `a.b` expected is no `$.inputSchema.required`, the server has ["x"]',
     ),
     (
         "staging at the address of production",
@@ -175,7 +175,7 @@ FAILURES: list[tuple[str, Answer, Expectation, State, Layer, str]] = [
         EXPECTED,
         State.DOWN,
         Layer.JSON_RPC,
-        "in a body of type text/html: <!doctype html><title>Parked</title>",
+        "server/discover: HTTP 200, a page of HTML: it is no MCP server",
     ),
     (
         "malformed JSON",
@@ -199,7 +199,10 @@ FAILURES: list[tuple[str, Answer, Expectation, State, Layer, str]] = [
         EXPECTED,
         State.DOWN,
         Layer.HTTP,
-        "server/discover: HTTP 308 to https://login.example.com/",
+        (
+            "server/discover: HTTP 308 leads to https://login.example.com, and clients do not follow: "
+            "a login page stands in front of the server"
+        ),
     ),
     (
         "the legacy era alone",
@@ -534,13 +537,18 @@ READING = {**TOOL, "annotations": {"readOnlyHint": True}}
             False,
             "`a.b` does not say that it only reads (`readOnlyHint`), and was not called",
         ),
-        ((READING,), ("c", {}), False, "`c` is not listed, and was not called"),
+        (
+            ({**READING, "name": "c"},),
+            ("a.b", {}),
+            False,
+            "`a.b` is not listed, and was not called",
+        ),
     ],
 )
 def test_a_call(tools: tuple[dict[str, Any], ...], call: Any, ok: bool, detail: str) -> None:  # noqa: FBT001 - a parameter
-    """A tool is only called if it says that it only reads."""
+    """A tool is only called if it says that it only reads; one that was expected to is the server's fault."""
     with server(listing(*tools)) as (url, seen):
-        one = probe(replace(ANY, url=url, call=call))
+        one = probe(replace(ANY, url=url, call=call, tools=(READING,)))
     layer = next(layer for layer in one.examination.layers if layer.layer is Layer.CALL)
     assert (layer.ok, layer.detail) == (ok, detail)
     assert one.verdict.state is (State.HEALTHY if ok else State.DEGRADED)
@@ -548,6 +556,27 @@ def test_a_call(tools: tuple[dict[str, Any], ...], call: Any, ok: bool, detail: 
     assert [{**params, "_meta": 0} for params in calls] == (
         [{"name": "a.b", "arguments": {"x": 1}, "_meta": 0}] if ok else []
     )
+
+
+@pytest.mark.parametrize(
+    ("tools", "name", "message", "line"),
+    [
+        ((READING, TOOL | {"name": "d"}), "c", "the server lists no such tool", "it lists a.b, d"),
+        ((), "c", "the server lists no such tool", "it lists no tools"),
+        ((TOOL,), "a.b", "the tool does not say that it only reads", "only tools with `readOnlyHint: true`"),
+    ],
+)
+def test_a_call_that_nobody_should_ask_for(
+    tools: tuple[dict[str, Any], ...], name: str, message: str, line: str
+) -> None:
+    """That is a mistake of the caller, and says nothing about the server; nor about one that is down."""
+    with server(listing(*tools)) as (url, seen):
+        with pytest.raises(ExpectationError, match=message) as raised:
+            probe(replace(ANY, url=url, call=(name, {})))
+        assert line in raised.value.help[0]
+    assert not [said for said, _ in seen if said["method"] == "tools/call"]
+    with server(saying(500, "")) as (url, _):
+        assert probe(replace(ANY, url=url, call=(name, {}))).verdict.state is State.DOWN
 
 
 @pytest.mark.parametrize(
@@ -642,7 +671,7 @@ def test_whatever_a_server_answers_is_judged(answers: dict[str, Any], status: in
             whole["result"] = {"resultType": "complete", "capabilities": {}, **odd}
         handler.send(status, json.dumps(odd if "error" in answers else whole))
 
-    expectation = replace(WITH_AUTH, call=("a.b", {}), down_ms=10_000)
+    expectation = replace(WITH_AUTH, call=("a.b", {}), down_ms=10_000, tools=(READING,))
     one = probed(answer, expectation)
     assert one.verdict.state in State
     assert json.dumps(as_json(one), ensure_ascii=False).encode()

@@ -1,6 +1,7 @@
 """What is expected comes from a URL, a manifest or a monitor.json; credentials, from the environment."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,9 @@ import pytest
 from projects import make
 
 from scaffolder.hashing import definitions_hash, tools_hash
-from scaffolder.monitoring.expectation import (
-    Credential,
-    Expectation,
-    ExpectationError,
-    Terms,
-    choice,
-    choose,
-    is_personal,
-    of_monitor,
-    of_project,
-    of_url,
-    read_call,
-    read_headers,
-)
+from scaffolder.monitoring.declared import of_monitor, of_project
+from scaffolder.monitoring.expectation import Credential, Expectation, ExpectationError, is_personal
+from scaffolder.monitoring.terms import Terms, choice, choose, of_url, read_call, read_headers
 from scaffolder.probe import LEGACY, MODERN, Era
 from scaffolder.workbench import InvalidProjectError
 
@@ -97,8 +87,10 @@ def test_a_manifest(project: Path) -> None:
 
 
 def test_a_monitor_says_the_same_as_its_manifest(project: Path) -> None:
-    """It can be probed where the manifest is not."""
-    assert of_monitor(project / "monitor/monitor.json") == of_project(project)
+    """It can be probed where the manifest is not; who said it is known."""
+    of_file, of_manifest = of_monitor(project / "monitor/monitor.json"), of_project(project)
+    assert [each.says for each in (of_file[0], of_manifest[0])] == ["expected is", "mcp.yaml has"]
+    assert tuple(replace(each, of_manifest=True) for each in of_file) == of_manifest
 
 
 def test_the_manifest_is_what_counts(project: Path) -> None:
@@ -159,11 +151,9 @@ def test_a_server_that_refuses_the_legacy_era(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda document: document.pop("targets"),
         lambda document: document.pop("tools_hash"),
         lambda document: document["targets"].update(deno=None),
         lambda document: document["targets"]["deno"].update(timeout_ms=None),
-        lambda document: document.update(targets=[1]),
         lambda document: document["targets"]["deno"].update(timeout_ms="soon"),
         lambda document: document["targets"]["deno"].update(down_ms=float("nan")),
         lambda document: document["targets"].update({"a\x1b[2J": document["targets"]["deno"]}),
@@ -277,9 +267,62 @@ def test_arguments_choose_what_to_expect(project: Path, monkeypatch: pytest.Monk
     assert {each.down_ms for each in of_folder} == {2500}
     assert all(each.headers["authorization"] == "x" for each in of_folder)
     assert choose(str(project), ("deno",), None, terms) == of_folder[:1]
-    assert choose(None, (), project / "monitor/monitor.json", terms) == of_folder
+    of_file = choose(None, (), project / "monitor/monitor.json", terms)
+    assert tuple(replace(each, of_manifest=True) for each in of_file) == of_folder
     monkeypatch.chdir(project)
+    assert [str(each.url) for each in choose(None, (), None, terms)] == [each.url for each in of_folder]
     assert choose(None, ("deno",), None, terms) == of_folder[:1]
+
+
+@pytest.mark.parametrize(
+    ("where", "advice"),
+    [
+        ("memo", ()),
+        ("../memo", ()),
+        ("x" * 5000, ()),
+        (__file__, ("it is a file: give the folder of the project that it is in",)),
+        ("/nonexistent", ()),
+        ("127.0.0.1:4311/mcp", ("did you mean http://127.0.0.1:4311/mcp?",)),
+        ("[::1]:4311/mcp", ("did you mean http://[::1]:4311/mcp?",)),
+        ("notes.example.com/mcp", ("did you mean https://notes.example.com/mcp?",)),
+        ("a\x1b[2J.example", ()),
+    ],
+)
+def test_neither_a_folder_nor_a_url(where: str, advice: tuple[str, ...]) -> None:
+    """What was meant is said where it can be guessed."""
+    with pytest.raises(ExpectationError, match="no such folder, and no URL: a URL begins with") as raised:
+        choose(where, (), None, Terms())
+    assert raised.value.help == advice
+    assert str(raised.value).isprintable()
+
+
+def test_a_url_and_targets() -> None:
+    """A target is one of a project."""
+    with pytest.raises(ExpectationError, match="a URL and `--target` exclude each other"):
+        choose(URL, ("deno",), None, Terms())
+    with pytest.raises(ExpectationError, match="nowhere: no such folder"):
+        choose("nowhere", ("deno",), None, Terms())
+
+
+def test_targets_in_one_word(project: Path) -> None:
+    """An option is repeated, and says so."""
+    with pytest.raises(ExpectationError, match="deno,bun: not among the targets") as raised:
+        choose(str(project), ("deno,bun",), None, Terms())
+    assert raised.value.help == ("repeat the option: --target deno --target bun",)
+    with pytest.raises(ExpectationError) as raised:
+        choose(str(project), ("deno,nope",), None, Terms())
+    assert raised.value.help == ()
+
+
+def test_a_file_that_is_no_monitor(project: Path, tmp_path: Path) -> None:
+    """The right one lies beside it, or has to be made."""
+    with pytest.raises(ExpectationError, match=r"tools\.json is no monitor\.json: it has no") as raised:
+        choose(None, (), project / "monitor/tools.json", Terms())
+    assert raised.value.help == (f"give {project / 'monitor/monitor.json'} instead",)
+    (tmp_path / "other.json").write_text("[]")
+    with pytest.raises(ExpectationError, match=r"is no monitor\.json") as raised:
+        choose(None, (), tmp_path / "other.json", Terms())
+    assert raised.value.help == ("mcp-scaffold regenerate",)
 
 
 def test_a_manifest_with_a_bearer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import certificates
 import httpx
@@ -21,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toolchain import Toolchain
 
-from scaffolder import jsonrpc
+from scaffolder import bodies
 from scaffolder.hashing import definitions_hash, tools_hash
 from scaffolder.monitoring.expectation import Credential, Expectation
 from scaffolder.monitoring.layers import Layer
@@ -29,6 +30,7 @@ from scaffolder.monitoring.probing import Probed, probe, probe_all
 from scaffolder.monitoring.prometheus import exposition
 from scaffolder.monitoring.verdict import State
 from scaffolder.probe import LEGACY, MODERN, Era
+from scaffolder.quoting import LINE
 from scaffolder.reports.probe import as_json
 
 READY = {"/readyz": (200, '{"status": "ready"}')}
@@ -155,12 +157,12 @@ def test_compression_is_undone_piece_by_piece() -> None:
     """However small the chunk that it comes in is."""
     packed = gzip.compress(b" " * (50 << 20))
     response = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(packed))
-    sizes = [len(piece) for piece in jsonrpc._pieces(response)]  # noqa: SLF001 - what bounds the memory
+    sizes = [len(piece) for piece in bodies.pieces(response)]
     assert sum(sizes) == 50 << 20
-    assert max(sizes) <= jsonrpc.PIECE_BYTES
+    assert max(sizes) <= bodies.PIECE_BYTES
 
 
-@pytest.mark.parametrize("size", [0, 1, jsonrpc.PIECE_BYTES, 3 * jsonrpc.PIECE_BYTES, 1_000_003])
+@pytest.mark.parametrize("size", [0, 1, bodies.PIECE_BYTES, 3 * bodies.PIECE_BYTES, 1_000_003])
 @pytest.mark.parametrize("chunk", [1, 100, 1 << 20])
 def test_compression_loses_nothing(size: int, chunk: int) -> None:
     """Wherever the network cuts it; what comes after its end is not of interest."""
@@ -172,7 +174,7 @@ def test_compression_loses_nothing(size: int, chunk: int) -> None:
             yield from (packed[at : at + chunk] for at in range(0, len(packed), chunk))
 
     response = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Chunks())
-    assert b"".join(jsonrpc._pieces(response)) == body  # noqa: SLF001 - as above
+    assert b"".join(bodies.pieces(response)) == body
 
 
 @pytest.mark.parametrize(
@@ -533,7 +535,10 @@ def test_a_redirection_takes_no_credentials_along(status: int, same: bool) -> No
 
         with server(answer) as (url, seen):
             one = probe(replace(ANY, url=url, headers=SECRETS))
-    assert one.verdict.reason == f"it does not answer as MCP: server/discover: HTTP {status} to {to}: "
+    assert one.verdict.reason == (
+        f"it does not answer as MCP: server/discover: HTTP {status} leads to {urljoin(url, to)}, "
+        "and clients do not follow"
+    )
     assert {message["method"] for message, _ in seen} == {"server/discover", "initialize"}
     assert seen_elsewhere == []
 
@@ -613,7 +618,7 @@ def test_a_page_for_every_path_is_not_ready() -> None:
     for page in ("<!doctype html>", "[1]", '{"status": "ok"}', "[" * 100_000):
         one = probed(healthy, OURS, {"/readyz": (200, page)})
         assert (one.verdict.state, one.verdict.findings[0].layer) == (State.DEGRADED, Layer.READINESS)
-        assert one.verdict.reason.startswith("it answers and is not ready: /readyz answers HTTP 200: ")
+        assert one.verdict.reason.startswith("it answers and is not ready: /readyz answers HTTP 200")
 
 
 def test_what_a_server_says_at_length_is_cut() -> None:
@@ -659,7 +664,7 @@ def echo(where: str) -> Answer:
         elif where == "stranger" and said[0]:
             healthy(handler, message)
         elif where == "cut":
-            handler.send(500, "x" * 281 + text, "text/plain")
+            handler.send(500, "x" * (LINE - 19) + text, "text/plain")
         elif where == "challenge":
             handler.extra = {"www-authenticate": f"Bearer realm={text}"}
             handler.send(401, "")
@@ -691,6 +696,7 @@ def test_nothing_told_in_confidence_is_repeated(where: str, secrets: dict[str, s
         headers=secrets,
         credentials=(Credential("authorization", "TOKEN"), Credential("x-bypass", "BYPASS")),
         call=("a.b", {}),
+        tools=({**TOOL, "annotations": {"readOnlyHint": True}},),
     )
     one = probed(echo(where), expectation)
     seen = repr(one) + repr(as_json(one)) + json.dumps(as_json(one)) + "".join(one.verdict.drift.lines())

@@ -13,7 +13,7 @@ import pytest
 from fake_servers import healthy, server
 
 from scaffolder.diagnostics import UserError
-from scaffolder.jsonrpc import trust
+from scaffolder.httpclient import trust
 from scaffolder.monitoring.layers import Layer, LayerResult, printable, reach
 
 DAYS_AGO, IN_DAYS = timedelta(days=-80), timedelta(days=10)

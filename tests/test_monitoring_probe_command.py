@@ -14,7 +14,10 @@ import pytest
 from fake_servers import TOOL, Handler, healthy, server
 from projects import make
 
+from scaffolder.monitoring.probing import probe
+from scaffolder.monitoring.terms import Terms, choice
 from scaffolder.probe import LEGACY, MODERN
+from scaffolder.reports.probe import Form, Telling
 
 PAGES = {"/readyz": (200, '{"status": "ready"}')}
 
@@ -92,11 +95,9 @@ def test_the_targets_of_a_project(tmp_path: Path) -> None:
         done = run("--target", "deno", "--target", "bun", folder, cwd=tmp_path)
         alone = run("--target", "deno", cwd=folder)
     assert done.returncode == 1
-    change = '$.inputSchema.required is new: ["x"]'
-    assert (
-        "drifted: the contract of its tools has changed: the tool `a.b` has changed: " + change in done.stdout
-    )
-    assert f"drift: the tool `a.b` has changed: {change}" in done.stdout
+    change = 'mcp.yaml has no `$.inputSchema.required`, the server has ["x"]'
+    assert f"drifted: the contract of its tools differs: of the tool `a.b` {change}" in done.stdout
+    assert f"drift: of the tool `a.b` {change}" in done.stdout
     assert "    FAIL  hashes" in done.stdout
     table = done.stdout.splitlines()[-3:]
     assert [line.split()[:2] for line in table] == [
@@ -104,7 +105,11 @@ def test_the_targets_of_a_project(tmp_path: Path) -> None:
         ["deno", "healthy"],
         ["bun", "drifted"],
     ]
-    assert "mcp-scaffold regenerate" in done.stderr
+    # The project is what it is, and the server is what may be old.
+    assert done.stderr == (
+        "\nbun:\n  = help: the server does not have what mcp.yaml says: deploy it (`npm run deploy:bun`, or "
+        "see deploy/bun.md), or take the change out of mcp.yaml\n"
+    )
     assert "Not probed" not in done.stderr
     assert (alone.returncode, alone.stderr) == (0, "")
 
@@ -138,6 +143,156 @@ def test_a_monitor_as_json(tmp_path: Path) -> None:
             }
         ],
     }
+
+
+def test_the_project_that_the_user_is_in(tmp_path: Path) -> None:
+    """It needs no argument."""
+    with server(notes, pages=PAGES) as (url, _):
+        done = run(cwd=project(tmp_path, deno=url, bun=url))
+    assert done.returncode == 0
+    assert done.stderr == ""
+    blocks = done.stdout.split("\n\n")
+    assert [block.split()[0] for block in blocks] == ["deno", "bun", "target"]
+
+
+def test_the_order_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is that of the table, whoever answers first; a program is told as soon as it can be."""
+    with server(notes, pages=PAGES) as (url, _):
+        known = choice(str(project(tmp_path, deno=url, bun=url)), (), None, Terms())
+        first, second = map(probe, known.expectations)
+    printed = {}
+    for form in (Form.TEXT, Form.LINES):
+        telling = Telling(known, form)
+        telling.told(second)
+        early = capsys.readouterr().out
+        telling.told(first)
+        assert telling.ended() == 0
+        printed[form] = (early, capsys.readouterr().out)
+    early, rest = printed[Form.TEXT]
+    assert early == ""
+    assert [block.split()[0] for block in rest.split("\n\n")] == ["deno", "bun", "target"]
+    assert [json.loads(text)["target"] for text in printed[Form.LINES]] == ["bun", "deno"]
+
+
+def test_an_era_that_fails(tmp_path: Path) -> None:
+    """Where the other is served, the row says which one is not; one that nobody needs is no failure."""
+
+    def legacy_fails(handler: Handler, message: dict[str, Any]) -> None:
+        if "_meta" in message.get("params", {}):
+            notes(handler, message)
+        else:
+            handler.send(500, "oh   no\n" * 100, "text/plain")
+
+    with server(legacy_fails, pages=PAGES) as (url, _):
+        ours = run("-t", "deno", project(tmp_path, deno=url), cwd=tmp_path)
+        any_server = run(url, cwd=tmp_path)
+    assert "FAIL  http" in ours.stdout
+    assert "FAIL  protocol" in ours.stdout
+    assert "not needed" not in ours.stdout
+    assert "answers, but fails in the legacy era\n" in ours.stdout
+    assert ours.stdout.count("oh no oh no") == 10 + 10
+    assert any_server.returncode == 0
+    assert "FAIL" not in any_server.stdout
+    assert "    -   protocol" in any_server.stdout
+    assert "not needed: legacy: initialize: HTTP 500: oh no oh no" in any_server.stdout
+
+
+def test_the_wrong_version_is_marked_in_both_eras(tmp_path: Path) -> None:
+    """It is one finding to who reads, and two rows."""
+
+    def old(handler: Handler, message: dict[str, Any]) -> None:
+        info = {"name": "notes", "version": "0.9.0"}
+        if message["method"] == "initialize":
+            handler.reply(message, {"protocolVersion": LEGACY, "capabilities": {}, "serverInfo": info})
+        elif message["method"] == "server/discover":
+            result = {"supportedVersions": [MODERN], "capabilities": {}, "resultType": "complete"}
+            handler.reply(message, {**result, "serverInfo": info})
+        else:
+            healthy(handler, message)
+
+    with server(old, pages=PAGES) as (url, _):
+        done = run("-t", "deno", project(tmp_path, deno=url), cwd=tmp_path)
+    assert done.stdout.count("FAIL  protocol") == 2
+    assert "also drifted" not in done.stdout
+    assert "an older or newer deployment of it answers: its version is 0.9.0 instead of 1.0.0" in done.stdout
+    assert "npm run deploy:deno" in done.stderr
+
+
+def test_hashes_are_short_unless_they_differ(tmp_path: Path) -> None:
+    """Who compares by eye needs twelve digits; JSON has them all."""
+    with server(notes, pages=PAGES) as (good, _), server(drifted, pages=PAGES) as (bad, _):
+        fine = run(good, cwd=tmp_path)
+        printed = json.loads(run(good, "--json", cwd=tmp_path).stdout)["targets"][0]
+        differing = run("-t", "deno", project(tmp_path, deno=bad), cwd=tmp_path)
+    digits = printed["tools_hash"].removeprefix("sha256:")
+    assert f"tools {digits[:12]}, definitions " in fine.stdout
+    assert "sha256:" not in fine.stdout
+    assert differing.stdout.count("sha256:") == 2
+
+
+def test_the_latency_is_called_by_one_name(tmp_path: Path) -> None:
+    """The reason has what the row has."""
+    with server(healthy) as (url, _):
+        lines = run(url, cwd=tmp_path).stdout.splitlines()
+    latency = lines[1].partition(", ")[2].split()
+    assert latency[0] == "latency"
+    assert lines[-1].split()[1:8] == [*latency, "the", "slowest", "of", "server/discover"]
+
+
+def test_a_slow_server_may_pass(tmp_path: Path) -> None:
+    """A deploy is not refused for a cold start; the state is what it is."""
+    with server(notes, pages=PAGES) as (url, _):
+        folder = project(tmp_path, deno=url)
+        file = folder / "monitor/monitor.json"
+        document = json.loads(file.read_text())
+        document["targets"]["deno"]["timeout_ms"] = 0
+        file.write_text(json.dumps(document))
+        slow = [run("--monitor", file, "--json", *words, cwd=tmp_path) for words in ((), ("--allow-slow",))]
+    # No answer takes less than the shortest threshold there is, but for those of a very fast machine.
+    for done, code in zip(slow, (1, 0), strict=True):
+        document = json.loads(done.stdout)
+        [one] = document["targets"]
+        if one["latency_ms"] > 1:
+            assert (done.returncode, one["state"], one["exit_status"]) == (code, "degraded", code)
+            assert document["ok"] == (code == 0)
+
+
+def test_the_help_says_what_a_header_is_made_of(tmp_path: Path) -> None:
+    """The variable holds more than a token."""
+    text = " ".join(run("--help", cwd=tmp_path, COLUMNS="200").stdout.split())
+    assert "the variable that holds the whole value, as `Bearer …`" in text
+    assert "--allow-slow" in text
+
+
+def test_a_mistaken_call(tmp_path: Path) -> None:
+    """It is no state of the server."""
+    with server(healthy) as (url, _):
+        unknown, writing = (run(url, "--call", name, cwd=tmp_path) for name in ("c", "a.b"))
+        printed = run(url, "--call", "c", "--json", cwd=tmp_path)
+    assert [done.returncode for done in (unknown, writing, printed)] == [2, 2, 2]
+    assert unknown.stderr == "error: `--call c`: the server lists no such tool\n  = help: it lists a.b\n"
+    assert "`readOnlyHint: true`" in writing.stderr
+    assert json.loads(printed.stdout)["error"].startswith("`--call c`")
+
+
+def test_json_steers_no_terminal(tmp_path: Path) -> None:
+    """What is not printable is escaped, and the value is the same."""
+    evil = "\x9b2J\u202e\u2028\U000e0001é"
+
+    def answer(handler: Handler, message: dict[str, Any]) -> None:
+        if message["method"] == "tools/list":
+            modern = {"resultType": "complete"} if "_meta" in message["params"] else {}
+            handler.reply(message, {"tools": [TOOL, {**TOOL, "name": evil}], **modern})
+        else:
+            notes(handler, message)
+
+    with server(answer, pages=PAGES) as (url, _):
+        folder = project(tmp_path, deno=url)
+        printed, lines = (run(folder, word, cwd=tmp_path).stdout for word in ("--json", "--jsonl"))
+    for text in (printed, lines):
+        assert all(char.isprintable() or char == "\n" for char in text)
+    assert json.loads(printed)["targets"][0]["drift"]["added"] == [evil]
+    assert json.loads(lines)["drift"]["added"] == [evil]
 
 
 def test_json_lines(tmp_path: Path) -> None:
@@ -283,6 +438,10 @@ def test_credentials_come_from_the_environment(tmp_path: Path) -> None:
     assert (given.returncode, other.returncode, none.returncode) == (0, 1, 1)
     assert "auth-walled: it refuses the credentials of the probe" in other.stdout
     assert "auth-walled: it asks for credentials, and the probe has none" in none.stdout
+    assert "FAIL  http" in none.stdout
+    assert none.stderr == (
+        "\n  = help: pass `--header Authorization=VARIABLE`, where VARIABLE holds `Bearer <token>`\n"
+    )
     assert "another-secret" not in other.stdout + other.stderr
 
 
@@ -317,12 +476,43 @@ def test_an_interruption_does_not_wait_for_a_server(tmp_path: Path) -> None:
     assert (process.returncode, said) == (130, "Interrupted.\n")
 
 
+def test_an_interruption_tells_what_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One server hangs; the others have been looked at."""
+    with socket.socket() as silent, server(notes, pages=PAGES) as (url, _):
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        hanging = f"http://127.0.0.1:{silent.getsockname()[1]}/mcp"
+        folder = project(tmp_path, deno=url, bun=hanging)
+        command = [sys.executable, "-m", "scaffolder", "probe", "--timeout", "500", str(folder)]
+        with subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("deno")
+            assert process.stdout.readline().startswith("healthy: ")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        known = choice(str(folder), (), None, Terms())
+        one = probe(known.expectations[0])
+    assert process.returncode == 130
+    assert said == "\nNot known: bun\nInterrupted.\n"
+    telling = Telling(known, Form.JSON)
+    telling.interrupted()
+    assert capsys.readouterr().out == ""
+    telling.told(one)
+    telling.interrupted()
+    document = json.loads(capsys.readouterr().out)
+    assert (document["ok"], document["interrupted"]) == (False, ["bun"])
+    assert [one["target"] for one in document["targets"]] == ["deno"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "give a URL or a project's folder, or --target, or --monitor"),
-        (("http://x/", "--monitor", "monitor.json"), "give a URL or a project's folder"),
-        (("nonsense",), "the argument is no http or https URL: nonsense"),
+        ((), "give the folder of a project, or the URL of any MCP server"),
+        (("http://x/", "--monitor", "monitor.json"), "and --monitor, exclude each other"),
+        (("http://x/", "--target", "deno"), "a URL and `--target` exclude each other"),
+        (("nonsense",), "nonsense: no such folder, and no URL: a URL begins with http:// or https://"),
         (("http://x/\x1b[2J",), 'the argument is no http or https URL: "http://x/\\u001b[2J"'),
         (("http://127.0.0.1:1/", "--timeout", "inf"), "should be less than or equal to 3600"),
         (("http://127.0.0.1:1/", "--timeout", "nan"), "Invalid value for '--timeout'"),
@@ -358,3 +548,4 @@ def test_a_manifest_that_is_not_valid(tmp_path: Path) -> None:
     done = run("--target", "deno", cwd=tmp_path)
     assert done.returncode == 1
     assert "did you mean `deno`?" in done.stderr
+    assert done.stderr.endswith("Nothing was probed: what is expected stands in mcp.yaml.\n")

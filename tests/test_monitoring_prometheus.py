@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from debian import program
 
-from scaffolder.jsonrpc import Failure
-from scaffolder.jsonrpc import Layer as Depth
+from scaffolder.exchanges import Failure
+from scaffolder.exchanges import Layer as Depth
 from scaffolder.monitoring.examination import Examination
 from scaffolder.monitoring.expectation import Expectation
 from scaffolder.monitoring.layers import Layer, LayerResult
@@ -160,3 +160,27 @@ def test_a_wall_that_is_expected() -> None:
     found = samples(Probed(expectation, examination, judge(examination, expectation)))
     assert found["mcp_probe_success"] == {AT: "1"}
     assert set(found["mcp_probe_layer_success"].values()) == {"1"}
+
+
+def test_a_slow_server_that_is_allowed_to_be() -> None:
+    """Nobody is called, and the layer is slow all the same."""
+    found = samples(probed(replace(EXPECTED, allow_slow=True)))
+    assert found["mcp_probe_success"] == {AT: "1"}
+    assert found["mcp_probe_layer_success"][f'{AT},layer="latency"'] == "0"
+
+
+def test_an_era_that_fails_below_the_protocol() -> None:
+    """It is expected, so it has a value, whichever layer is to blame."""
+    one = probed()
+    failure = Failure(Depth.HTTP, "initialize: HTTP 500", 500)
+    reports = {**one.examination.reports, Era.LEGACY: EraReport(Era.LEGACY, failure=failure)}
+    layers = (
+        LayerResult(Layer.HTTP, ok=True, detail="answers"),
+        LayerResult(Layer.PROTOCOL, ok=False, detail="HTTP 500", facts={"era": "legacy"}),
+    )
+    examination = replace(one.examination, layers=layers, reports=reports)
+    found = samples(Probed(EXPECTED, examination, judge(examination, EXPECTED)))
+    assert found["mcp_probe_layer_success"] == {
+        f'{AT},layer="http"': "0",
+        f'{AT},layer="protocol",era="legacy"': "0",
+    }

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaffolder import jsonrpc
+from scaffolder import exchanges
+from scaffolder.exchanges import Failure
 from scaffolder.hashing import definitions_hash, tools_hash
-from scaffolder.jsonrpc import Failure
 from scaffolder.monitoring.examination import Examination, Hashes
 from scaffolder.monitoring.expectation import Credential, Expectation
 from scaffolder.monitoring.layers import Layer, LayerResult
@@ -51,7 +51,7 @@ def report(era: Era, tools: tuple[dict[str, Any], ...] = (TOOL,), **changes: Any
     return replace(EraReport(era, (version,), SERVER, tools, dict.fromkeys(methods, 40.0)), **changes)
 
 
-def failed(era: Era, layer: jsonrpc.Layer, message: str, **known: Any) -> EraReport:
+def failed(era: Era, layer: exchanges.Layer, message: str, **known: Any) -> EraReport:
     """Report on an era that does not work."""
     return EraReport(era, failure=Failure(layer, message, **known))
 
@@ -79,7 +79,7 @@ def states(verdict: Verdict) -> list[State]:
 def test_a_server_that_is_as_expected() -> None:
     """It is healthy, and what makes it so is said."""
     verdict = judge(examined(), EXPECTED)
-    assert verdict == Verdict(State.HEALTHY, "it answers with 1 tool, in 40 ms at most", 0)
+    assert verdict == Verdict(State.HEALTHY, "it answers with 1 tool, latency 40 ms", 0)
 
 
 @pytest.mark.parametrize(
@@ -130,15 +130,15 @@ def test_any_server_may_take_its_time() -> None:
         (
             {**TOOL, "inputSchema": {"type": "object", "properties": {"id": {"type": "number"}}}},
             (
-                "the contract of its tools has changed: the tool `look` has changed: "
-                '$.inputSchema.properties.id.type was "string" and is "number"'
+                "the contract of its tools differs: of the tool `look` "
+                'expected is `$.inputSchema.properties.id.type` "string", the server has "number"'
             ),
         ),
         (
             {**TOOL, "description": "Look, and tell."},
             (
-                "what a model reads of its tools has changed: the tool `look` has changed: "
-                '$.description was "Look." and is "Look, and tell."'
+                "what a model reads of its tools differs: of the tool `look` "
+                'expected is `$.description` "Look.", the server has "Look, and tell."'
             ),
         ),
     ],
@@ -185,7 +185,7 @@ def test_tools_without_a_hash() -> None:
         ),
         (
             {**SERVER, "version": "0.2.0-rc.1"},
-            "another server answers at this address: it says that its version is 0.2.0-rc.1 instead of 0.1.0",
+            "an older or newer deployment of it answers: its version is 0.2.0-rc.1 instead of 0.1.0",
         ),
     ],
 )
@@ -193,6 +193,26 @@ def test_staging_at_the_address_of_production(server: dict[str, Any], reason: st
     """It answers well, with the same tools, and is another."""
     verdict = judge(examined(report(Era.MODERN, server=server), report(Era.LEGACY, server=server)), EXPECTED)
     assert (verdict.state, verdict.reason) == (State.DRIFTED, reason)
+    # It is so in both eras, and either may be the one that somebody looks at.
+    assert [finding.era for finding in verdict.findings] == [Era.MODERN, Era.LEGACY]
+
+
+def test_a_slow_server_that_is_allowed_to_be() -> None:
+    """It is degraded, and nobody has to look after it; whatever else is wrong still counts."""
+    allowed = replace(EXPECTED, allow_slow=True)
+    slow = examined(report(Era.MODERN, latencies_ms={"tools/list": 600.0}))
+    verdict = judge(slow, allowed)
+    assert (verdict.state, verdict.exit_status) == (State.DEGRADED, 0)
+    assert verdict.reason == "latency 600 ms: it is slow above 500 ms"
+    assert judge(slow, EXPECTED).exit_status == 1
+    for layer in (Layer.READINESS, Layer.CALL):
+        failing = replace(slow, layers=(LayerResult(layer, ok=False, detail="no"),))
+        assert judge(failing, allowed).exit_status == 1
+    dates = {"starts": NOW - 89 * DAY, "expires": NOW + 1 * DAY}
+    expiring = replace(slow, layers=(LayerResult(Layer.TLS, ok=True, detail="", facts=dates),))
+    assert judge(expiring, allowed).exit_status == 1
+    down = examined(report(Era.MODERN, latencies_ms={"tools/list": 6000.0}))
+    assert judge(down, allowed).exit_status == 1
 
 
 def test_a_server_that_does_not_say_who_it_is() -> None:
@@ -204,7 +224,7 @@ ERAS = [
     # (what became of modern, of legacy, expected, state, part of the reason)
     (
         failed(
-            Era.MODERN, jsonrpc.Layer.JSON_RPC, "server/discover: error -32601: no", status=404, code=-32601
+            Era.MODERN, exchanges.Layer.JSON_RPC, "server/discover: error -32601: no", status=404, code=-32601
         ),
         None,
         EXPECTED,
@@ -213,13 +233,13 @@ ERAS = [
     ),
     (
         None,
-        failed(Era.LEGACY, jsonrpc.Layer.HTTP, "initialize: HTTP 400: gone", status=400),
+        failed(Era.LEGACY, exchanges.Layer.HTTP, "initialize: HTTP 400: gone", status=400),
         EXPECTED,
         State.DRIFTED,
         "it does not speak the legacy era of the protocol: initialize: HTTP 400",
     ),
     (
-        failed(Era.MODERN, jsonrpc.Layer.JSON_RPC, "error -32603: oh", status=500, code=-32603),
+        failed(Era.MODERN, exchanges.Layer.JSON_RPC, "error -32603: oh", status=500, code=-32603),
         None,
         EXPECTED,
         State.DOWN,
@@ -227,13 +247,13 @@ ERAS = [
     ),
     (
         None,
-        failed(Era.LEGACY, jsonrpc.Layer.HTTP, "initialize: no answer in 5 s"),
+        failed(Era.LEGACY, exchanges.Layer.HTTP, "initialize: no answer in 5 s"),
         EXPECTED,
         State.DOWN,
         "it fails clients of the legacy era of the protocol: initialize: no answer in 5 s",
     ),
     (
-        failed(Era.MODERN, jsonrpc.Layer.JSON_RPC, "error", status=400),
+        failed(Era.MODERN, exchanges.Layer.JSON_RPC, "error", status=400),
         None,
         replace(EXPECTED, eras=(Era.MODERN,)),
         State.DRIFTED,
@@ -254,15 +274,15 @@ ERAS = [
         "it speaks revision 2025-03-26 of the protocol, which is not expected of it",
     ),
     (
-        failed(Era.MODERN, jsonrpc.Layer.HTTP, "server/discover: HTTP 400: no", status=400),
+        failed(Era.MODERN, exchanges.Layer.HTTP, "server/discover: HTTP 400: no", status=400),
         None,
         ANY,
         State.HEALTHY,
         "it answers with 1 tool",
     ),
     (
-        failed(Era.MODERN, jsonrpc.Layer.HTTP, "HTTP 404", status=404),
-        failed(Era.LEGACY, jsonrpc.Layer.JSON_RPC, "no response in a body of type text/html", status=200),
+        failed(Era.MODERN, exchanges.Layer.HTTP, "HTTP 404", status=404),
+        failed(Era.LEGACY, exchanges.Layer.JSON_RPC, "no response in a body of type text/html", status=200),
         ANY,
         State.DOWN,
         "it does not answer as MCP: no response in a body of type text/html",
@@ -282,7 +302,7 @@ def test_the_eras(
 
 def refusal(era: Era, challenge: str | None, status: int = 401) -> EraReport:
     """Report on an era behind a wall."""
-    return failed(era, jsonrpc.Layer.HTTP, f"HTTP {status}", status=status, challenge=challenge)
+    return failed(era, exchanges.Layer.HTTP, f"HTTP {status}", status=status, challenge=challenge)
 
 
 def walled(challenge: str | None = None, status: int = 401, **changes: Any) -> Examination:
@@ -317,7 +337,7 @@ def test_a_wall_that_nobody_expects(examination: Examination, reason: str) -> No
 def test_a_refusal_in_json_rpc_is_no_wall() -> None:
     """A server that refuses a host or an origin says so itself, and credentials would not help."""
     known = {"status": 403, "code": -32000}
-    modern, legacy = (failed(era, jsonrpc.Layer.JSON_RPC, "error -32000: host", **known) for era in Era)
+    modern, legacy = (failed(era, exchanges.Layer.JSON_RPC, "error -32000: host", **known) for era in Era)
     assert judge(examined(modern, legacy), ANY).state is State.DOWN
 
 
@@ -408,7 +428,9 @@ def test_one_era_that_lets_everybody_in() -> None:
 
 def test_an_era_that_is_not_served_need_not_be_walled() -> None:
     """A server that refuses an era may do so before it asks who it is that speaks it."""
-    refused = failed(Era.LEGACY, jsonrpc.Layer.JSON_RPC, "initialize: error -32022", status=400, code=-32022)
+    refused = failed(
+        Era.LEGACY, exchanges.Layer.JSON_RPC, "initialize: error -32022", status=400, code=-32022
+    )
     strangers = {Era.MODERN: refusal(Era.MODERN, CHALLENGE), Era.LEGACY: refused}
     modern_only = replace(BEHIND_AUTH, eras=(Era.MODERN,))
     inside = examined(None, refused, authenticated=True, unauthenticated=strangers)
@@ -551,7 +573,7 @@ def test_what_is_refused_is_what_was_brought(
 @pytest.mark.parametrize("status", [408, 425, 429])
 def test_a_server_that_asks_to_come_again_knows_the_era(status: int) -> None:
     """To be turned away for now is no word about the protocol."""
-    legacy = failed(Era.LEGACY, jsonrpc.Layer.HTTP, f"initialize: HTTP {status}: later", status=status)
+    legacy = failed(Era.LEGACY, exchanges.Layer.HTTP, f"initialize: HTTP {status}: later", status=status)
     verdict = judge(examined(None, legacy), EXPECTED)
     assert (verdict.state, verdict.reason) == (
         State.DOWN,
@@ -576,7 +598,7 @@ REPORTS = st.builds(
     failure=st.none()
     | st.builds(
         Failure,
-        layer=st.sampled_from(jsonrpc.Layer),
+        layer=st.sampled_from(exchanges.Layer),
         message=st.text(max_size=3),
         status=st.none() | st.sampled_from([200, 401, 403, 404, 429, 500]),
         code=st.none(),
@@ -681,4 +703,4 @@ def test_a_reason_does_not_steer_a_terminal() -> None:
     """A tool may have any name."""
     live = {**TOOL, "name": "a\x1b[2Jb"}
     verdict = judge(examined(report(Era.MODERN, (live,))), replace(EXPECTED, tools=()))
-    assert "`a [2Jb` is new" in verdict.reason
+    assert "no tool `a [2Jb`" in verdict.reason

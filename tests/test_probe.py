@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fake_servers import TOOL, Answer, Handler, healthy, server
 
-from scaffolder.jsonrpc import Layer
+from scaffolder.exchanges import Layer
 from scaffolder.probe import LEGACY, MODERN, Client, Era, get, probe
 
 
@@ -174,12 +174,27 @@ def slow(handler: Handler, _: dict[str, Any]) -> None:
 
 FAILURES: list[tuple[Answer, Layer, str]] = [
     (send(503, "down for now", "text/plain"), Layer.HTTP, "server/discover: HTTP 503: down for now"),
-    (send(308, ""), Layer.HTTP, "server/discover: HTTP 308: "),
+    (send(308, ""), Layer.HTTP, "server/discover: HTTP 308"),
     (slow, Layer.HTTP, "server/discover: no answer in 0.5 s"),
     (
         send(200, "<html>", "text/html"),
         Layer.JSON_RPC,
-        "no response with id 2 in a body of type text/html: <html>",
+        "server/discover: HTTP 200, a page of HTML: it is no MCP server",
+    ),
+    (
+        send(501, "  <!DOCTYPE HTML>\n<p>no", "text/plain"),
+        Layer.HTTP,
+        "server/discover: HTTP 501, a page of HTML: it is no MCP server",
+    ),
+    (
+        send(502, "<html>", "text/html"),
+        Layer.HTTP,
+        "server/discover: HTTP 502, a page of HTML: something in front of the server answers for it",
+    ),
+    (
+        send(404, "no\n\n  such\tpage", "text/plain"),
+        Layer.HTTP,
+        "server/discover: HTTP 404: no such page",
     ),
     (send(200, "[" * 100_000), Layer.JSON_RPC, "the answer is nested deeper than 100 levels"),
     (send(200, '{"jsonrpc": "2.0", "id": 99, "result": {}}'), Layer.JSON_RPC, "no response with id"),

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaffolder.diagnostics import UserError
-from scaffolder.jsonrpc import QUOTED
 from scaffolder.monitoring.duty import look
 from scaffolder.monitoring.expectation import Expectation
 from scaffolder.monitoring.redaction import MASK, redaction
 from scaffolder.monitoring.sampling import answer
 from scaffolder.monitoring.watchkeeping import Watch
+from scaffolder.quoting import LINE
 from scaffolder.reports.monitor import monitored
 
 TOKEN = "eyJhbGciOiJub25lIn0.abcdef"
@@ -37,7 +37,7 @@ def test_no_secret_is_left(before: str, secret: str, after: str) -> None:
     assert secret not in found or secret in MASK * 2
 
 
-@pytest.mark.parametrize("before", [4, QUOTED - 20])
+@pytest.mark.parametrize("before", [4, LINE - 20])
 def test_a_server_that_repeats_its_credentials(
     before: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

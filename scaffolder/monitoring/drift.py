@@ -8,12 +8,14 @@ from enum import StrEnum
 from typing import Any
 
 from scaffolder.hashing import DEFINITION, HashError, canonical
-from scaffolder.jsonrpc import quote
+from scaffolder.quoting import quote
 
 # What a call depends on; the rest is what a model reads.
 CONTRACT = "inputSchema"
 
 SHOWN = 60
+
+EXPECTS = "expected is"
 
 Tool = Mapping[str, Any]
 
@@ -42,16 +44,16 @@ class Change:
         """Whether it changes how the tool is called, and not only what is said about it."""
         return self.path.startswith(f"$.{CONTRACT}") or self.path == "$"
 
-    def __str__(self) -> str:
-        """Say it in words, short enough for a line."""
-        path = quote(self.path)
+    def said(self, expects: str) -> str:
+        """Say what either side has, short enough for a line; neither need be the one that is old."""
+        path = f"`{quote(self.path)}`"
         match self.kind:
             case Kind.ADDED:
-                return f"{path} is new: {_shown(self.after)}"
+                return f"{expects} no {path}, the server has {_shown(self.after)}"
             case Kind.REMOVED:
-                return f"{path} is gone, it was {_shown(self.before)}"
+                return f"{expects} {path} {_shown(self.before)}, the server has none"
             case Kind.CHANGED:
-                return f"{path} was {_shown(self.before)} and is {_shown(self.after)}"
+                return f"{expects} {path} {_shown(self.before)}, the server has {_shown(self.after)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +76,18 @@ class Drift:
         tools = self.added or self.removed or self.repeated
         return bool(tools) or any(change.contract for change in self.changed)
 
-    def lines(self) -> Iterator[str]:
-        """Say everything, a line each."""
-        yield from (f"the tool `{quote(name)}` is gone" for name in self.removed)
-        yield from (f"the tool `{quote(name)}` is new" for name in self.added)
-        yield from (f"the tool `{quote(name)}` is listed more than once" for name in self.repeated)
-        yield from (f"the tool `{quote(change.tool)}` has changed: {change}" for change in self.changed)
+    def lines(self, expects: str = EXPECTS) -> Iterator[str]:
+        """Say everything, a line each; `expects` is who expects what a server should list, and the verb."""
+        yield from (f"{expects} a tool `{quote(name)}`, the server lists none" for name in self.removed)
+        yield from (f"{expects} no tool `{quote(name)}`, the server lists one" for name in self.added)
+        yield from (f"the server lists the tool `{quote(name)}` more than once" for name in self.repeated)
+        yield from (f"of the tool `{quote(each.tool)}` {each.said(expects)}" for each in self.changed)
 
-    def sentence(self) -> str:
+    def sentence(self, expects: str = EXPECTS) -> str:
         """Say the gravest, and how much more there is."""
         calls = [change for change in self.changed if change.contract]
         rest = [change for change in self.changed if not change.contract]
-        first, *more = Drift(self.added, self.removed, self.repeated, (*calls, *rest)).lines()
+        first, *more = Drift(self.added, self.removed, self.repeated, (*calls, *rest)).lines(expects)
         return f"{first} (and {len(more)} more)" if more else first
 
 

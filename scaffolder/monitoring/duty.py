@@ -13,15 +13,10 @@ from scaffolder.baseline import MANIFEST
 from scaffolder.diagnostics import UserError
 from scaffolder.manifest import Loaded, load
 from scaffolder.monitoring.alarms import HEALTHY, Rules
-from scaffolder.monitoring.expectation import (
-    MONITOR,
-    TOOLS,
-    Expectation,
-    ExpectationError,
-    Terms,
-    choose,
-)
+from scaffolder.monitoring.declared import MONITOR, TOOLS
+from scaffolder.monitoring.expectation import Expectation, ExpectationError
 from scaffolder.monitoring.probing import probe
+from scaffolder.monitoring.terms import Terms, choose
 from scaffolder.monitoring.watchkeeping import Sight, Watch
 from scaffolder.render import outline
 from scaffolder.workbench import InvalidProjectError

@@ -9,20 +9,25 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from scaffolder import jsonrpc
+from scaffolder import exchanges
+from scaffolder.exchanges import Failure
 from scaffolder.hashing import HashError, definitions_hash, tools_hash
-from scaffolder.jsonrpc import Failure, quote, trust
-from scaffolder.monitoring.expectation import Expectation, is_personal
-from scaffolder.monitoring.layers import Layer, LayerResult, reach
+from scaffolder.httpclient import trust
+from scaffolder.monitoring.expectation import Expectation, ExpectationError, is_personal
+from scaffolder.monitoring.layers import Layer, LayerResult, printable, reach
 from scaffolder.monitoring.redaction import Redaction, redaction
 from scaffolder.monitoring.walls import forgotten
 from scaffolder.probe import CallReport, Client, Era, EraReport, get
+from scaffolder.quoting import excerpt, is_html, quote
 
 # Modern first: it meets the cold start, and is what a client of today would ask.
 ERAS = (Era.MODERN, Era.LEGACY)
 
+SHORT_HASH = 12
+"""Digits."""
+
 # How far an exchange came, in the order of the layers.
-DEPTH = list(jsonrpc.Layer)
+DEPTH = list(exchanges.Layer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Readiness:
     status: int | None
     """None where it does not answer."""
     problems: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """What it says that it has not been given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,9 @@ class Examination:
 
 def examine(expectation: Expectation) -> Examination:
     """Examine one endpoint. Whatever a server does is a value, never an exception.
+
+    Raises ExpectationError for a call that the server was never expected to take: what is not listed, or
+    does not say that it only reads.
 
     It takes no more than twenty times `down_ms`, which is for each exchange; one that hangs takes two or
     three.
@@ -127,7 +137,7 @@ def _converse(found: Examination, client: Client, expectation: Expectation) -> E
     if expectation.readiness:
         found = _readiness(found, expectation)
     if expectation.call:
-        found = _call(found, client, main, expectation.call)
+        found = _call(found, client, main, expectation)
     return replace(found, layers=(*found.layers, *_latency(found)))
 
 
@@ -136,7 +146,7 @@ def _introduce(client: Client, era: Era) -> EraReport:
         return client.introduce(era)
     except RecursionError:
         return EraReport(
-            era, failure=Failure(jsonrpc.Layer.PROTOCOL, "what it answers is nested without end")
+            era, failure=Failure(exchanges.Layer.PROTOCOL, "what it answers is nested without end")
         )
 
 
@@ -147,7 +157,7 @@ def _exchanges(reports: Mapping[Era, EraReport], expectation: Expectation) -> It
         # That is what HTTP has to answer, and nothing above it is to be seen.
         yield LayerResult(Layer.HTTP, ok=True, detail="answers with 401", facts=_facts(best))
         return
-    for layer, own in ((Layer.HTTP, jsonrpc.Layer.HTTP), (Layer.JSON_RPC, jsonrpc.Layer.JSON_RPC)):
+    for layer, own in ((Layer.HTTP, exchanges.Layer.HTTP), (Layer.JSON_RPC, exchanges.Layer.JSON_RPC)):
         if best.failure is not None and _depth(best) <= DEPTH.index(own):
             yield LayerResult(layer, ok=False, detail=best.failure.message, facts=_facts(best))
             return
@@ -205,8 +215,13 @@ def _hash_layer(hashes: Hashes | None, troubles: Sequence[str]) -> LayerResult:
     if hashes is None:
         return LayerResult(Layer.HASHES, ok=False, detail="; ".join(dict.fromkeys(troubles)))
     facts = {"tools_hash": hashes.tools, "definitions_hash": hashes.definitions}
-    detail = f"tools {hashes.tools}, definitions {hashes.definitions}"
+    detail = f"tools {short(hashes.tools)}, definitions {short(hashes.definitions)}"
     return LayerResult(Layer.HASHES, ok=True, detail=detail, facts=facts)
+
+
+def short(digest: str) -> str:
+    """Cut a hash to what tells it from another; whoever compares by machine has the facts."""
+    return digest.removeprefix("sha256:")[:SHORT_HASH]
 
 
 def _is_unauthorized(report: EraReport) -> bool:
@@ -255,7 +270,8 @@ def _readiness(found: Examination, expectation: Expectation) -> Examination:
     elif answer[0] == HTTPStatus.OK and _says_ready(answer[1]):
         readiness = Readiness(answer[0])
     else:
-        readiness = Readiness(answer[0], tuple(_missing(*answer)))
+        names, problems = _lacks(*answer)
+        readiness = Readiness(answer[0], problems, names)
     detail = "; ".join(readiness.problems) or "ready"
     layer = LayerResult(Layer.READINESS, ok=not readiness.problems, detail=detail, ms=ms)
     return replace(found, layers=(*found.layers, layer), readiness=readiness)
@@ -269,32 +285,35 @@ def _says_ready(body: str) -> bool:
     return False
 
 
-def _missing(status: int, body: str) -> Iterator[str]:
-    """Read what a server says that it lacks."""
+def _lacks(status: int, body: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Read what a server says that it lacks: the names, and everything in sentences."""
     try:
         said = json.loads(body)
         names = said.get("missing", [])
         names = list(map(str, names)) if isinstance(names, list) else []
         store = said.get("store")
     except (ValueError, AttributeError, TypeError, RecursionError):
-        yield f"/readyz answers HTTP {status}: {quote(body)}"
-        return
+        names, store = [], None
+    problems = []
     if names:
-        yield f"{quote(', '.join(names))} {'is' if len(names) == 1 else 'are'} missing"
+        problems.append(f"{quote(', '.join(names))} {'is' if len(names) == 1 else 'are'} missing")
     if store:
-        yield f"the session store fails: {quote(str(store))}"
-    if not names and not store:
-        yield f"/readyz answers HTTP {status}: {quote(body)}"
+        problems.append(f"the session store fails: {quote(str(store))}")
+    if not problems:
+        what = ", a page of HTML" if is_html("", body) else f": {excerpt(body)}"
+        problems.append(f"/readyz answers HTTP {status}{what}")
+    return tuple(names), tuple(problems)
 
 
-def _call(
-    found: Examination, client: Client, main: EraReport, call: tuple[str, Mapping[str, Any]]
-) -> Examination:
+def _call(found: Examination, client: Client, main: EraReport, expectation: Expectation) -> Examination:
     """Call a tool, if it says that it only reads: a probe changes nothing."""
-    name, arguments = call
+    name, arguments = expectation.call or ("", {})
     tool = next((tool for tool in main.tools if tool["name"] == name), None)
-    hints = (tool or {}).get("annotations")
-    if tool is None or not isinstance(hints, dict) or hints.get("readOnlyHint") is not True:
+    if tool is None or not _only_reads(tool):
+        wanted = next((tool for tool in expectation.tools or () if tool["name"] == name), None)
+        if wanted is None or not _only_reads(wanted):
+            raise _uncallable(name, tool, main, redaction(expectation.headers))
+        # What was expected can be called, so it is the server that is not as it should be.
         why = "is not listed" if tool is None else "does not say that it only reads (`readOnlyHint`)"
         layer = LayerResult(Layer.CALL, ok=False, detail=f"`{name}` {why}, and was not called")
         return replace(found, layers=(*found.layers, layer))
@@ -310,6 +329,29 @@ def _call(
     return replace(found, layers=(*found.layers, layer), call=report)
 
 
+def _only_reads(tool: Mapping[str, Any]) -> bool:
+    hints = tool.get("annotations")
+    return isinstance(hints, dict) and hints.get("readOnlyHint") is True
+
+
+def _uncallable(
+    name: str, tool: Mapping[str, Any] | None, main: EraReport, hidden: Redaction
+) -> ExpectationError:
+    """Say why a tool is not called: a mistake of whoever asked for it says nothing about the server."""
+    if tool is None:
+        listed = quote(hidden.clean(", ".join(str(each["name"]) for each in main.tools)))
+        return ExpectationError(
+            f"`--call {printable(name)}`: the server lists no such tool",
+            help=[f"it lists {listed}" if listed else "it lists no tools"],
+        )
+    return ExpectationError(
+        f"`--call {printable(name)}`: the tool does not say that it only reads",
+        help=[
+            "a probe calls only tools with `readOnlyHint: true`: it runs again and again, and changes nothing"
+        ],
+    )
+
+
 def _latency(found: Examination) -> Iterator[LayerResult]:
     if found.latency_ms is not None:
         worked = [report for report in found.reports.values() if report.failure is None]
@@ -318,7 +360,13 @@ def _latency(found: Examination) -> Iterator[LayerResult]:
             for report in worked
             for method, ms in report.latencies_ms.items()
         )
-        yield LayerResult(Layer.LATENCY, ok=True, detail=", ".join(parts), ms=found.latency_ms)
+        detail = f"the slowest of {', '.join(parts)}"
+        yield LayerResult(Layer.LATENCY, ok=True, detail=detail, ms=found.latency_ms)
+
+
+def latency(ms: float) -> str:
+    """Name what is compared with the thresholds, wherever it is named."""
+    return f"latency {ms:.0f} ms"
 
 
 def _redacted(found: Examination, hidden: Redaction) -> Examination:
@@ -331,6 +379,10 @@ def _redacted(found: Examination, hidden: Redaction) -> Examination:
         reports={era: hidden.clean_report(report) for era, report in found.reports.items()},
         unauthenticated={era: hidden.clean_report(report) for era, report in found.unauthenticated.items()},
         readiness=found.readiness
-        and replace(found.readiness, problems=tuple(map(hidden.clean, found.readiness.problems))),
+        and replace(
+            found.readiness,
+            problems=tuple(map(hidden.clean, found.readiness.problems)),
+            missing=tuple(map(hidden.clean, found.readiness.missing)),
+        ),
         call=found.call and hidden.clean_call(found.call),
     )

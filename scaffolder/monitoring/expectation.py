@@ -1,25 +1,17 @@
-"""What is expected of an endpoint: of a URL nothing, of a target what its manifest or monitor.json says."""
+"""What is expected of an endpoint, and what can be expected at all."""
 
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from scaffolder.baseline import MANIFEST
 from scaffolder.connecting import is_usable, proxy_of
 from scaffolder.diagnostics import UserError
-from scaffolder.manifest import Invalid, load
-from scaffolder.probe import LEGACY, MODERN, Era
-from scaffolder.render import outline
-from scaffolder.workbench import InvalidProjectError
-
-MONITOR = "monitor/monitor.json"
-TOOLS = "tools.json"
-"""The expected result of `tools/list`, beside monitor.json."""
+from scaffolder.monitoring.drift import EXPECTS
+from scaffolder.probe import Era
 
 DOWN_MS = 10_000
 
@@ -90,8 +82,17 @@ class Expectation:
     """A call without credentials has to be refused, with a challenge."""
     readiness: bool = False
     """The server has to say at `/readyz`, beside its endpoint, that nothing is missing."""
+    allow_slow: bool = False
+    """Nobody has to look after a server that is slow, and nothing else."""
     call: tuple[str, Mapping[str, Any]] | None = None
     """A tool that only reads, and its arguments."""
+    of_manifest: bool = False
+    """Whether a manifest says so, and not a file that was once generated from one."""
+
+    @property
+    def says(self) -> str:
+        """Who expects something, and the verb: what comes next is the thing."""
+        return f"{MANIFEST} has" if self.of_manifest else EXPECTS
 
     @property
     def missing(self) -> tuple[Credential, ...]:
@@ -113,242 +114,12 @@ class Choice:
     """Targets that nobody asked for by name, and that have no URL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What is only known when a probe is asked for, in the form of the command's options."""
-
-    headers: tuple[str, ...] = ()
-    """`NAME=VARIABLE` each: a header, and the environment variable that holds its value."""
-    call: str | None = None
-    """`TOOL` or `TOOL={"argument": ...}`."""
-    seconds: float | None = None
-    """Instead of what says when a server is down."""
-    auth: bool | None = None
-    """Whether a call without credentials has to be refused; None for what is expected otherwise."""
-
-
-def choose(
-    where: str | None, targets: Sequence[str], monitor: Path | None, terms: Terms
-) -> tuple[Expectation, ...]:
-    """Expect what the arguments of a command ask for: a URL, a project's folder, or a monitor.json.
-
-    Raises InvalidProjectError and ExpectationError, as the functions below do.
-    """
-    return choice(where, targets, monitor, terms).expectations
-
-
-def choice(where: str | None, targets: Sequence[str], monitor: Path | None, terms: Terms) -> Choice:
-    """Do what `choose` does, and also say which targets are left out."""
-    headers = read_headers(terms.headers, os.environ)
-    given = tuple(
-        Credential(*(part.strip() for part in (header.lower(), variable)))
-        for header, _, variable in (text.partition("=") for text in terms.headers)
-    )
-    call = read_call(terms.call) if terms.call else None
-    if monitor is not None:
-        found = _of_monitor_file(monitor, targets)
-    elif where is not None and not targets and not _is_folder(where):
-        found = Choice((of_url(where),))
-    else:
-        found = _of_project(Path(where or "."), targets)
-    return replace(
-        found,
-        expectations=tuple(
-            replace(
-                one,
-                headers={**one.headers, **headers},
-                credentials=(*(each for each in one.credentials if each.header not in headers), *given),
-                down_ms=one.down_ms if terms.seconds is None else _milliseconds(terms.seconds * 1000),
-                auth=one.auth if terms.auth is None else terms.auth,
-                call=call,
-            )
-            for one in found.expectations
-        ),
-    )
-
-
-def _is_folder(where: str) -> bool:
-    try:
-        return Path(where).is_dir()
-    except OSError:
-        # A long URL is the name of no file.
-        return False
-
-
-def of_url(url: str) -> Expectation:
-    """Expect of any server that it answers.
-
-    Raises ExpectationError for what is no URL of HTTP.
-    """
-    checked = _check(url, "the argument")
-    host = urlsplit(checked).netloc.rpartition("@")[2]
-    return Expectation(host, checked)
-
-
-def of_project(folder: Path, targets: Sequence[str] = ()) -> tuple[Expectation, ...]:
-    """Expect what the manifest of a project says, of some of its targets or of all that have a URL.
-
-    Raises InvalidProjectError with all that is wrong with the manifest, and ExpectationError where there
-    is none, or no such target.
-    """
-    return _of_project(folder, targets).expectations
-
-
-def _of_project(folder: Path, targets: Sequence[str]) -> Choice:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise ExpectationError(
-            f"{folder} holds no {MANIFEST}, so it is no project",
-            help=["name the project's folder after `--target`, or probe a URL"],
-        )
-    loaded = load(path)
-    if isinstance(loaded, Invalid):
-        raise InvalidProjectError(loaded)
-    files = outline(loaded.raw)
-    document, listed = (json.loads(files[file].content()) for file in (MONITOR, f"monitor/{TOOLS}"))
-    return _of_monitor(document, listed, targets, str(path))
-
-
-def of_monitor(path: Path, targets: Sequence[str] = ()) -> tuple[Expectation, ...]:
-    """Expect what a monitor.json says, of some of its targets or of all that have a URL.
-
-    Raises ExpectationError where it cannot be read, or has no such target.
-    """
-    return _of_monitor_file(path, targets).expectations
-
-
-def _of_monitor_file(path: Path, targets: Sequence[str]) -> Choice:
-    beside = path.with_name(TOOLS)
-    listed = _read(beside) if beside.is_file() else None
-    return _of_monitor(_read(path), listed, targets, str(path))
-
-
-def read_headers(given: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Read `NAME=VARIABLE` each: a header, and the environment variable that holds its value.
-
-    Raises ExpectationError for a variable that is not set, so that nothing is asked without what it needs.
-    """
-    headers = {}
-    for text in given:
-        name, separator, variable = (part.strip() for part in text.partition("="))
-        if not (name and separator and variable):
-            raise ExpectationError(
-                f"`{text}` is not of the form NAME=VARIABLE",
-                help=["give the name of an environment variable, as in `--header Authorization=MCP_TOKEN`"],
-            )
-        value = _value(environment, variable)
-        if not value:
-            raise ExpectationError(
-                f"the environment has no {variable}, which the header {name} is to be taken from"
-            )
-        if not HEADER.fullmatch(name):
-            raise ExpectationError(f"`{name}` is not the name of a header")
-        headers[name.lower()] = value
-    return headers
-
-
-def read_call(text: str) -> tuple[str, Mapping[str, Any]]:
-    """Read `TOOL` or `TOOL={"argument": ...}`.
-
-    Raises ExpectationError for arguments that are no JSON object.
-    """
-    name, _, given = text.partition("=")
-    try:
-        arguments = json.loads(given or "{}")
-    except (ValueError, RecursionError) as error:
-        raise ExpectationError(f"the arguments of `{name}` are no JSON: {error}") from error
-    if not isinstance(arguments, dict):
-        raise ExpectationError(f"the arguments of `{name}` are no JSON object")
-    return name, arguments
-
-
-def _of_monitor(document: Any, listed: Any, targets: Sequence[str], where: str) -> Choice:
-    try:
-        known = document["targets"]
-        unknown = [target for target in targets if target not in known]
-        if unknown:
-            raise ExpectationError(
-                f"{', '.join(unknown)}: not among the targets of {where}, which are {', '.join(known)}"
-            )
-        tools = None if listed is None else tuple(map(_tool, listed["tools"]))
-        wanted = targets or [target for target, entry in known.items() if entry.get("url")]
-        found = tuple(
-            _of_target(document, tools, target, known[target], where) for target in dict.fromkeys(wanted)
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        message = f"{where} is not as `regenerate` writes it: {type(error).__name__}: {error}"
-        raise ExpectationError(message, help=["mcp-scaffold regenerate"]) from error
-    if not found:
-        raise ExpectationError(
-            f"{where} has no target with a URL",
-            help=[f"set `target_options.{next(iter(known), 'TARGET')}.url` in {MANIFEST}, and regenerate"],
-        )
-    return Choice(found, () if targets else tuple(each for each in known if each not in wanted))
-
-
-def _tool(listed: Any) -> Mapping[str, Any]:
-    """Return a tool of tools.json. Raises ValueError for what is none."""
-    if not (isinstance(listed, dict) and isinstance(listed.get("name"), str)):
-        raise ValueError(f"{json.dumps(listed)[:60]} is no tool")  # noqa: TRY004 - the file is at fault
-    return listed
-
-
-def _of_target(
-    document: Mapping[str, Any],
-    tools: tuple[Mapping[str, Any], ...] | None,
-    target: str,
-    entry: Mapping[str, Any],
-    where: str,
-) -> Expectation:
-    if not entry.get("url"):
-        raise ExpectationError(
-            f"{target} has no URL in {where}",
-            help=[f"set `target_options.{target}.url` in {MANIFEST}, and regenerate"],
-        )
-    if not target.isprintable():
-        raise ValueError(f"{json.dumps(target)} is no name of a target")
-    server = document.get("server", {})
-    revisions = tuple(map(str, document["protocol_versions"]))
-    credentials = entry.get("credentials", ())
-    return Expectation(
-        name=target,
-        headers=_headers(credentials),
-        credentials=tuple(Credential(each["header"].lower(), each["variable"]) for each in credentials),
-        url=_check(entry["url"], f"{target} in {where}"),
-        timeout_ms=_milliseconds(entry["timeout_ms"]),
-        down_ms=_milliseconds(entry["down_ms"]),
-        tools_hash=document["tools_hash"],
-        definitions_hash=document["definitions_hash"],
-        tools=tools,
-        server=server.get("name"),
-        version=server.get("version"),
-        eras=tuple(_eras(revisions)),
-        revisions=revisions,
-        auth=bool(entry.get("auth", False)),
-        readiness=True,
-    )
-
-
-def _milliseconds(value: float) -> int:
+def milliseconds(value: float) -> int:
     """Return a time that can be waited for. Raises TypeError or ValueError for what is none."""
     return round(min(max(value, 1), LONGEST_MS))
 
 
-def _headers(entries: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Take the values of headers from the environment; those that it does not have are left out."""
-    headers = {}
-    for entry in entries:
-        header, prefix, variable = entry["header"], entry["prefix"], entry["variable"]
-        if not (HEADER.fullmatch(header) and prefix.isascii() and prefix.isprintable()):
-            raise ValueError(
-                f"{json.dumps(prefix)} cannot go before a value of the header {json.dumps(header)}"
-            )
-        if os.environ.get(variable, "").strip():
-            headers[header.lower()] = prefix + _value(os.environ, variable)
-    return headers
-
-
-def _value(environment: Mapping[str, str], variable: str) -> str:
+def value_of(environment: Mapping[str, str], variable: str) -> str:
     """Return what a header takes from a variable; nothing where that is not set."""
     value = environment.get(variable, "").strip()
     if not value.isascii() or not value.isprintable():
@@ -356,15 +127,7 @@ def _value(environment: Mapping[str, str], variable: str) -> str:
     return value
 
 
-def _eras(revisions: Sequence[str]) -> Iterator[Era]:
-    if MODERN in revisions:
-        yield Era.MODERN
-    # All that came before the first modern revision begin with a handshake.
-    if any(revision <= LEGACY for revision in revisions):
-        yield Era.LEGACY
-
-
-def _check(url: Any, where: str) -> str:
+def checked(url: Any, where: str) -> str:
     """Return a URL that can be asked."""
     try:
         parts = urlsplit(url)
@@ -392,10 +155,3 @@ def _check(url: Any, where: str) -> str:
             help=["set HTTPS_PROXY to an HTTP proxy, or except the host in NO_PROXY"],
         )
     return str(url)
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ExpectationError(f"{path} is no JSON: {error}") from error

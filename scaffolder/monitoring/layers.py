@@ -17,6 +17,9 @@ PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 # OpenSSL's codes of what is wrong with a certificate (X509_V_ERR_*).
 NOT_YET_VALID, EXPIRED = 9, 10
 
+# What OpenSSL makes of an answer that is no TLS at all, by release.
+PLAIN = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"})
+
 # X509_V_FLAG_NO_CHECK_TIME: the ssl module has no name for it.
 NO_CHECK_TIME = 0x200000
 
@@ -149,6 +152,9 @@ def _encrypt(connection: socket.socket, host: str, trust: ssl.SSLContext, deadli
         code = {"code": error.verify_code}
         return LayerResult(Layer.TLS, ok=False, detail=f"{host}: {error.verify_message}", facts=code)
     except (OSError, ValueError) as error:
+        if isinstance(error, ssl.SSLError) and error.reason in PLAIN:
+            text = f"{host}: the server speaks no TLS at this port"
+            return LayerResult(Layer.TLS, ok=False, detail=text, facts={"plain": True})
         return LayerResult(Layer.TLS, ok=False, detail=f"{host}: {_said(error)}")
     detail = f"{version}, certificate until {_day(dates['expires'])}"
     return LayerResult(Layer.TLS, ok=True, detail=detail, ms=ms, facts={"version": version, **dates})

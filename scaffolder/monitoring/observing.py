@@ -12,7 +12,7 @@ from scaffolder.diagnostics import UserError
 from scaffolder.journal import Outcome
 from scaffolder.manifest import Invalid, Loaded, load
 from scaffolder.monitoring.calibration import Calibration
-from scaffolder.monitoring.expectation import MONITOR
+from scaffolder.monitoring.declared import MONITOR
 from scaffolder.providers import profiles
 from scaffolder.regenerate import Regenerated, regenerate
 from scaffolder.render import outline

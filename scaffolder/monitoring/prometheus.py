@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from scaffolder.monitoring.examination import Examination
 from scaffolder.monitoring.layers import Layer
 from scaffolder.monitoring.probing import Probed
-from scaffolder.monitoring.verdict import State, Verdict
+from scaffolder.monitoring.verdict import State
 
 Sample = tuple[dict[str, str], float]
 
@@ -47,8 +46,8 @@ def _metrics(probed: Sequence[Probed]) -> Iterator[tuple[str, str, Iterable[Samp
         "Whether a layer was passed; those that were not reached, or need not be, are absent.",
         [
             ({**at, "layer": layer, **({"era": era} if era else {})}, float(ok))
-            for at, seen, judged in each
-            for layer, era, ok in _layers(seen, judged)
+            for one, (at, _, _) in zip(probed, each, strict=True)
+            for layer, era, ok in _layers(one)
         ],
     )
     yield (
@@ -83,16 +82,12 @@ def _metrics(probed: Sequence[Probed]) -> Iterator[tuple[str, str, Iterable[Samp
     )
 
 
-def _layers(seen: Examination, judged: Verdict) -> Iterator[tuple[str, str, bool]]:
-    for result in seen.layers:
+def _layers(one: Probed) -> Iterator[tuple[str, str, bool]]:
+    for result in one.examination.layers:
         era = str(result.facts.get("era", "")) if result.layer is Layer.PROTOCOL else ""
-        # An expected wall is found, and is no fault.
-        blamed = judged.exit_status != 0 and any(
-            finding.layer is result.layer and (finding.era is None or not era or finding.era == era)
-            for finding in judged.findings
-        )
+        blamed = one.verdict.blames(result)
         # An era that nobody expects, and that is not there, is no failure.
-        if result.ok or blamed or result.layer is not Layer.PROTOCOL:
+        if result.ok or blamed or result.layer is not Layer.PROTOCOL or era in one.expectation.eras:
             yield str(result.layer), era, result.ok and not blamed
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote as percent_encoded
 
-from scaffolder.jsonrpc import Failure
+from scaffolder.exchanges import Failure
 from scaffolder.monitoring.layers import printable
 from scaffolder.probe import CallReport, EraReport
 
@@ -60,7 +60,10 @@ class Redaction:
 
     def _clean_failure(self, failure: Failure | None) -> Failure | None:
         return failure and replace(
-            failure, message=self.clean(failure.message), challenge=self.clean(failure.challenge)
+            failure,
+            message=self.clean(failure.message),
+            challenge=self.clean(failure.challenge),
+            location=self.clean(failure.location),
         )
 
     def _without_secrets(self, value: Any) -> Any:
@@ -77,7 +80,13 @@ def redaction(headers: Mapping[str, str]) -> Redaction:
         form
         for name, value in headers.items()
         for secret in _secrets(name.lower(), value)
-        for form in (secret, json.dumps(secret)[1:-1], percent_encoded(secret, safe=""))
+        # The last is how an excerpt of a page has it.
+        for form in (
+            secret,
+            json.dumps(secret)[1:-1],
+            percent_encoded(secret, safe=""),
+            " ".join(secret.split()),
+        )
         if len(form) >= SHORTEST
     }
     return Redaction(tuple(sorted(forms, key=lambda form: (-len(form), form))))

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 
-from scaffolder import jsonrpc
-from scaffolder.jsonrpc import Failure, quote
+from scaffolder import exchanges
+from scaffolder.exchanges import Failure
 from scaffolder.monitoring.drift import Drift, drift
-from scaffolder.monitoring.examination import Examination
+from scaffolder.monitoring.examination import Examination, latency
 from scaffolder.monitoring.expectation import Expectation
 from scaffolder.monitoring.layers import Layer, LayerResult, printable
 from scaffolder.monitoring.walls import (
@@ -22,6 +22,7 @@ from scaffolder.monitoring.walls import (
     wall,
 )
 from scaffolder.probe import Era, EraReport
+from scaffolder.quoting import quote
 
 # Who renews certificates does so while a third of their time is left.
 REMAINDER = 0.1
@@ -75,6 +76,16 @@ class Verdict:
     drift: Drift = field(default_factory=Drift)
     """How the tools differ, where it is known which were expected."""
 
+    def blames(self, result: LayerResult) -> bool:
+        """Tell whether it finds fault with a layer, or with one of its eras."""
+        era = result.facts.get("era") if result.layer is Layer.PROTOCOL else None
+        # An expected wall is found, and is no fault; a slow answer is one, also where it is allowed.
+        as_expected = self.state is State.WALLED and self.exit_status == 0
+        return not as_expected and any(
+            finding.layer is result.layer and (finding.era is None or era is None or finding.era == era)
+            for finding in self.findings
+        )
+
 
 def judge(examination: Examination, expectation: Expectation) -> Verdict:
     """Judge an examination."""
@@ -92,8 +103,9 @@ def judge(examination: Examination, expectation: Expectation) -> Verdict:
         and stands(examination.reports)
         and all(finding.state is State.WALLED for finding in found)
     )
-    reason = printable(first.sentence)
-    return Verdict(first.state, reason, 0 if as_expected else 1, tuple(found), difference)
+    slow = all(finding.layer is Layer.LATENCY and finding.state is State.DEGRADED for finding in found)
+    fine = as_expected or (slow and expectation.allow_slow)
+    return Verdict(first.state, printable(first.sentence), 0 if fine else 1, tuple(found), difference)
 
 
 def _findings(examination: Examination, expectation: Expectation) -> Iterator[Finding]:
@@ -139,8 +151,8 @@ def _protocol(examination: Examination, expectation: Expectation) -> Iterator[Fi
         # The one that came furthest says most; modern goes first where they are equal.
         blamed = max(
             (wanted or failures).values(),
-            key=lambda failure: list(jsonrpc.Layer).index(failure.layer),
-            default=Failure(jsonrpc.Layer.HTTP, "it was not asked"),
+            key=lambda failure: list(exchanges.Layer).index(failure.layer),
+            default=Failure(exchanges.Layer.HTTP, "it was not asked"),
         )
         yield Finding(State.DOWN, LAYERS[blamed.layer], f"it does not answer as MCP: {blamed.message}")
         return
@@ -178,10 +190,10 @@ def _wanted(
 
 
 LAYERS = {
-    jsonrpc.Layer.CONNECT: Layer.HTTP,
-    jsonrpc.Layer.HTTP: Layer.HTTP,
-    jsonrpc.Layer.JSON_RPC: Layer.JSON_RPC,
-    jsonrpc.Layer.PROTOCOL: Layer.PROTOCOL,
+    exchanges.Layer.CONNECT: Layer.HTTP,
+    exchanges.Layer.HTTP: Layer.HTTP,
+    exchanges.Layer.JSON_RPC: Layer.JSON_RPC,
+    exchanges.Layer.PROTOCOL: Layer.PROTOCOL,
 }
 
 
@@ -210,8 +222,8 @@ def _refuses(failure: Failure) -> bool:
     status = failure.status
     if status is not None and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in LATER):
         return False
-    return failure.layer is not jsonrpc.Layer.CONNECT and not (
-        failure.layer is jsonrpc.Layer.HTTP and failure.status is None
+    return failure.layer is not exchanges.Layer.CONNECT and not (
+        failure.layer is exchanges.Layer.HTTP and failure.status is None
     )
 
 
@@ -258,11 +270,13 @@ def _identity(examination: Examination, expectation: Expectation) -> Iterator[Fi
         for key, expected in (("name", expectation.server), ("version", expectation.version)):
             said = report.server.get(key)
             if expected is not None and said is not None and said != expected:
-                what = "calls itself" if key == "name" else "says that its version is"
-                shown = quote(str(said))
-                text = f"another server answers at this address: it {what} {shown} instead of {expected}"
+                shown = f"{quote(str(said))} instead of {expected}"
+                if key == "name":
+                    text = f"another server answers at this address: it calls itself {shown}"
+                else:
+                    text = f"an older or newer deployment of it answers: its version is {shown}"
                 yield Finding(State.DRIFTED, Layer.PROTOCOL, text, report.era)
-                return
+                break
 
 
 def _hashes(examination: Examination, expectation: Expectation) -> Iterator[Finding]:
@@ -274,14 +288,16 @@ def _hashes(examination: Examination, expectation: Expectation) -> Iterator[Find
             yield Finding(State.DRIFTED, Layer.HASHES, "its tools have no canonical form, so no hash")
             return
         pairs = (
-            (hashes.tools, expectation.tools_hash, "the contract of its tools"),
-            (hashes.definitions, expectation.definitions_hash, "what a model reads of its tools"),
+            (hashes.tools, expectation.tools_hash, "the contract of its tools differs"),
+            (hashes.definitions, expectation.definitions_hash, "what a model reads of its tools differs"),
         )
         for found, expected, what in pairs:
             if expected is not None and found != expected:
                 difference = _drift(examination, expectation)
-                how = difference.sentence() if difference else f"the hash is {found} instead of {expected}"
-                yield Finding(State.DRIFTED, Layer.HASHES, f"{what} has changed: {how}", report.era)
+                how = f"the hash is {found} instead of {expected}"
+                if difference:
+                    how = difference.sentence(expectation.says)
+                yield Finding(State.DRIFTED, Layer.HASHES, f"{what}: {how}", report.era)
                 return
 
 
@@ -311,10 +327,10 @@ def _latency(examination: Examination, expectation: Expectation) -> Iterator[Fin
     if ms is None:
         return
     if ms > expectation.down_ms:
-        text = f"it took {ms:.0f} ms to answer, and is down above {expectation.down_ms} ms"
+        text = f"{latency(ms)}: it is down above {expectation.down_ms} ms"
         yield Finding(State.DOWN, Layer.LATENCY, text)
     elif expectation.timeout_ms is not None and ms > expectation.timeout_ms:
-        text = f"it took {ms:.0f} ms to answer, and is slow above {expectation.timeout_ms} ms"
+        text = f"{latency(ms)}: it is slow above {expectation.timeout_ms} ms"
         yield Finding(State.DEGRADED, Layer.LATENCY, text)
 
 
@@ -323,4 +339,4 @@ def _healthy(examination: Examination) -> str:
     if main is None or examination.latency_ms is None:
         return "it answers"
     number = len(main.tools)
-    return f"it answers with {number} tool{'s' * (number != 1)}, in {examination.latency_ms:.0f} ms at most"
+    return f"it answers with {number} tool{'s' * (number != 1)}, {latency(examination.latency_ms)}"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-from scaffolder import jsonrpc
-from scaffolder.jsonrpc import Failure
+from scaffolder import exchanges
+from scaffolder.exchanges import Failure
 from scaffolder.monitoring.expectation import Credential, Expectation
 from scaffolder.probe import Era, EraReport
 
@@ -15,7 +15,7 @@ def is_wall(failure: Failure | None) -> bool:
     """Tell whether credentials are asked for. A 403 in JSON-RPC is the server's own judgement."""
     return failure is not None and (
         failure.status == HTTPStatus.UNAUTHORIZED
-        or (failure.status == HTTPStatus.FORBIDDEN and failure.layer is jsonrpc.Layer.HTTP)
+        or (failure.status == HTTPStatus.FORBIDDEN and failure.layer is exchanges.Layer.HTTP)
     )
 
 
@@ -42,9 +42,8 @@ def wall(failure: Failure, expectation: Expectation, *, authenticated: bool) -> 
     """Say what the wall asks for, and what the probe brought or lacks."""
     challenge = f", challenge: {failure.challenge}" if failure.challenge else ", without a challenge"
     seen = f"(HTTP {failure.status}{challenge})"
-    lacking = _lacking(failure, expectation)
-    if lacking:
-        return f"it asks for credentials {seen}, and {_missing(lacking)}"
+    if absent := lacking(failure, expectation):
+        return f"it asks for credentials {seen}, and {_missing(absent)}"
     brought = expectation.brought
     if authenticated and failure.challenge:
         brought = tuple(each for each in brought if each.is_personal) or brought
@@ -64,7 +63,7 @@ def forgotten(expectation: Expectation) -> str | None:
     return _missing(personal) if personal else None
 
 
-def _lacking(failure: Failure, expectation: Expectation) -> Sequence[Credential]:
+def lacking(failure: Failure, expectation: Expectation) -> Sequence[Credential]:
     """Return what the environment lacks that would open a wall.
 
     A challenge comes from who wants to know who asks; a wall without one may be that of the platform.

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from scaffolder.diagnostics import UserError
-from scaffolder.jsonrpc import open_client
+from scaffolder.httpclient import open_client
 from scaffolder.monitoring.alarms import Alarm
 
 URL, SECRET = "MCP_SCAFFOLD_WEBHOOK_URL", "MCP_SCAFFOLD_WEBHOOK_SECRET"

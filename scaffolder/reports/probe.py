@@ -10,9 +10,22 @@ from itertools import islice
 from typing import Any
 
 from scaffolder.baseline import MANIFEST
-from scaffolder.console import FINE, FOUND, STYLES, emit, indented, next_commands, result, say, styled
+from scaffolder.console import (
+    FINE,
+    FOUND,
+    STYLES,
+    emit,
+    escaped,
+    indented,
+    result,
+    say,
+    styled,
+    table,
+)
 from scaffolder.diagnostics import UserError
+from scaffolder.monitoring.advice import advice
 from scaffolder.monitoring.drift import Drift
+from scaffolder.monitoring.expectation import Choice
 from scaffolder.monitoring.layers import Layer, LayerResult, printable
 from scaffolder.monitoring.probing import Probed
 from scaffolder.monitoring.prometheus import exposition
@@ -23,6 +36,11 @@ SCHEMA = "mcp-scaffold/probe-target@1"
 
 MOST_LINES = 20
 """Of the differences of a server; JSON has all of them."""
+
+FAIL = "FAIL"
+
+LONG = 60
+"""Characters of a detail that are not worth being read twice."""
 
 COLOURS: Mapping[State, str] = {
     State.DOWN: "1;31",
@@ -57,37 +75,90 @@ def form(*, json: bool, jsonl: bool, prometheus: bool) -> Form:
     return asked[0] if asked else Form.TEXT
 
 
-def told(one: Probed, chosen: Form) -> None:
-    """Print what a probe of one endpoint came to, as soon as that is known."""
-    if chosen is Form.LINES:
-        result(json.dumps({"schema": SCHEMA, **as_json(one)}, ensure_ascii=False))
+class Telling:
+    """Tells what a probe of several endpoints comes to: each as soon as its turn has come, and then all."""
+
+    def __init__(self, choice: Choice, chosen: Form) -> None:
+        """Know of none yet."""
+        self._choice = choice
+        self._form = chosen
+        self._known: dict[str, Probed] = {}
+        self._printed = 0
+
+    def told(self, one: Probed) -> None:
+        """Take in what one has come to."""
+        self._known[one.expectation.name] = one
+        if self._form is Form.LINES:
+            result(escaped(json.dumps({"schema": SCHEMA, **as_json(one)}, ensure_ascii=False)))
+            sys.stdout.flush()
+        elif self._form is Form.TEXT:
+            # Whoever reads on finds them in the order of the table; a program reads each as it comes.
+            for each in self._choice.expectations[self._printed :]:
+                if each.name not in self._known:
+                    break
+                self._print(self._known[each.name])
+
+    def ended(self) -> int:
+        """Say what all have come to, where that was not said yet; return the exit code."""
+        probes = self._probes
+        code = FOUND if any(one.verdict.exit_status for one in probes) else FINE
+        self._summary(ok=code == FINE)
+        if self._form is Form.TEXT:
+            _next(probes)
+            if unprobed := self._choice.unprobed:
+                options = " and ".join(f"`target_options.{target}.url`" for target in unprobed)
+                say(f"\nNot probed, without a URL: {', '.join(unprobed)}")
+                say(f"  = help: set {options} in {MANIFEST}, and regenerate")
+        return code
+
+    def interrupted(self) -> None:
+        """Say what is known so far."""
+        if not self._known:
+            return
+        waiting = [each.name for each in self._choice.expectations if each.name not in self._known]
+        if self._form is Form.TEXT:
+            for one in self._probes[self._printed :]:
+                self._print(one)
+        self._summary(ok=False, interrupted=waiting)
+        if self._form is Form.TEXT and waiting:
+            say(f"\nNot known: {', '.join(waiting)}")
         sys.stdout.flush()
-    elif chosen is Form.TEXT:
-        result("\n".join(_block(one)))
+
+    @property
+    def _probes(self) -> list[Probed]:
+        return [self._known[each.name] for each in self._choice.expectations if each.name in self._known]
+
+    def _print(self, one: Probed) -> None:
+        result("\n".join([*([""] if self._printed else []), *_block(one)]))
         sys.stdout.flush()
+        self._printed += 1
+
+    def _summary(self, *, ok: bool, **more: object) -> None:
+        probes = self._probes
+        if self._form is Form.JSON:
+            targets = [as_json(one) for one in probes]
+            emit("probe", ok=ok, targets=targets, unprobed=list(self._choice.unprobed), **more)
+        elif self._form is Form.PROMETHEUS:
+            result(exposition(probes).rstrip("\n"))
+        elif self._form is Form.TEXT and len(probes) > 1:
+            result(f"\n{_table(probes)}")
 
 
-def probed(probes: Sequence[Probed], chosen: Form, unprobed: Sequence[str] = ()) -> int:
-    """Print what a probe of all endpoints came to, where that was not said yet; return the exit code.
+def unread(*, as_json: bool) -> None:
+    """Say that a project was not looked at, for its manifest does not say what to expect."""
+    if not as_json:
+        say(f"Nothing was probed: what is expected stands in {MANIFEST}.")
 
-    `unprobed` are the targets that have no URL.
-    """
-    code = FOUND if any(one.verdict.exit_status for one in probes) else FINE
-    if chosen is Form.JSON:
-        emit("probe", ok=code == FINE, targets=[as_json(one) for one in probes], unprobed=list(unprobed))
-    elif chosen is Form.PROMETHEUS:
-        result(exposition(probes).rstrip("\n"))
-    elif chosen is Form.TEXT:
-        if len(probes) > 1:
-            result(_table(probes))
-        if any(finding.layer is Layer.HASHES for one in probes for finding in one.verdict.findings):
-            say("\nIf the change was meant, the expectation is old: regenerate, and deploy what that gives.")
-            next_commands(["mcp-scaffold regenerate"])
-        if unprobed:
-            options = " and ".join(f"`target_options.{target}.url`" for target in unprobed)
-            say(f"\nNot probed, without a URL: {', '.join(unprobed)}")
-            say(f"  = help: set {options} in {MANIFEST}, and regenerate")
-    return code
+
+def _next(probes: Sequence[Probed]) -> None:
+    """Say what to do about each."""
+    for one in probes:
+        lines = [printable(line) for line in advice(one)]
+        if lines:
+            sys.stdout.flush()
+            say(f"\n{one.expectation.name}:" if len(probes) > 1 else "")
+        for line in lines:
+            say(f"  = help: {line}")
 
 
 def as_json(one: Probed) -> dict[str, Any]:
@@ -122,6 +193,7 @@ def as_json(one: Probed) -> dict[str, Any]:
             "layers": [_layer_as_json(layer) for layer in examination.layers],
             "findings": [_finding_as_json(finding) for finding in verdict.findings],
             "drift": _drift_as_json(verdict.drift),
+            "help": [printable(line) for line in advice(one)],
         }
     )
     return document
@@ -186,34 +258,65 @@ def _block(one: Probed) -> Iterator[str]:
     yield f"{state}: {verdict.reason}"
     rows = [
         (
-            "FAIL" if _blamed(one, layer) else "ok" if layer.ok else "no",
+            _mark(one, layer),
             str(layer.layer),
             "" if layer.ms is None else f"{layer.ms:.0f} ms",
-            layer.detail,
+            _detail(one, layer),
         )
         for layer in one.examination.layers
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for mark, layer_name, ms, detail in rows:
         cells = f"{mark:<{widths[0]}}  {layer_name:<{widths[1]}}  {ms:>{widths[2]}}  {detail}".rstrip()
-        yield indented(cells if mark != "FAIL" else styled(cells, STYLES["mark"], sys.stdout))
-    for finding in verdict.findings[1:]:
-        yield f"also {finding.state}: {printable(finding.sentence)}"
-    lines = verdict.drift.lines()
+        yield indented(cells if mark != FAIL else styled(cells, STYLES["mark"], sys.stdout))
+    # One that was found in both eras is the same for who reads.
+    also = dict.fromkeys((finding.state, printable(finding.sentence)) for finding in verdict.findings)
+    yield from (f"also {state}: {sentence}" for state, sentence in islice(also, 1, None))
+    lines = verdict.drift.lines(one.expectation.says)
     yield from (f"drift: {printable(line)}" for line in islice(lines, MOST_LINES))
     if more := sum(1 for _ in lines):
         yield f"drift: and {more} more, which `--json` has"
-    yield ""
 
 
-def _blamed(one: Probed, layer: LayerResult) -> bool:
-    """Tell whether the verdict finds fault with a layer that was passed."""
-    era = layer.facts.get("era") if layer.layer is Layer.PROTOCOL else None
-    # An expected wall is found, and is no fault.
-    return one.verdict.exit_status != FINE and any(
-        finding.layer is layer.layer and (finding.era is None or era is None or finding.era == era)
-        for finding in one.verdict.findings
+def _mark(one: Probed, layer: LayerResult) -> str:
+    if _unneeded(one, layer):
+        return "-"
+    return "ok" if layer.ok and not one.verdict.blames(layer) else FAIL
+
+
+def _unneeded(one: Probed, layer: LayerResult) -> bool:
+    """Tell an era that is not there, and that nobody has said should be."""
+    return (
+        layer.layer is Layer.PROTOCOL
+        and not layer.ok
+        and layer.facts.get("era") not in one.expectation.eras
+        and not one.verdict.blames(layer)
     )
+
+
+def _detail(one: Probed, layer: LayerResult) -> str:
+    """Say what was found at a layer, and in which era where the others were better."""
+    detail = layer.detail
+    if _unneeded(one, layer):
+        return f"not needed: {detail}"
+    if not layer.ok and len(detail) > LONG and layer.detail in one.verdict.reason:
+        return "as said above"
+    if not layer.ok or not one.verdict.blames(layer):
+        return detail
+    if layer.layer is Layer.HASHES:
+        detail = f"tools {layer.facts['tools_hash']}, definitions {layer.facts['definitions_hash']}"
+    if layer.layer is Layer.PROTOCOL:
+        return detail
+    main = one.examination.main
+    eras = [
+        finding.era
+        for finding in one.verdict.findings
+        if finding.layer is layer.layer and finding.era is not None
+    ]
+    if layer.layer is Layer.HASHES:
+        others = [era for era in eras if main is not None and era is not main.era]
+        return f"{detail}; others in the {others[0]} era" if others else detail
+    return f"{detail}, but fails in the {' and the '.join(dict.fromkeys(eras))} era" if eras else detail
 
 
 def _table(probes: Sequence[Probed]) -> str:
@@ -228,10 +331,4 @@ def _table(probes: Sequence[Probed]) -> str:
         )
         for one in probes
     ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (header, *rows)
-    ]
-    lines[0] = styled(lines[0], STYLES["message"], sys.stdout)
-    return "\n".join(lines)
+    return table(header, rows)

@@ -18,6 +18,7 @@ from scaffolder.console import (
     result,
     say,
     styled,
+    table,
 )
 from scaffolder.diagnostics import Diagnostic
 from scaffolder.verify import Event, Outcome, Verdict
@@ -102,10 +103,4 @@ def _table(outcomes: Sequence[Outcome]) -> str:
         )
         for outcome in outcomes
     ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (header, *rows)
-    ]
-    lines[0] = styled(lines[0], STYLES["message"], sys.stdout)
-    return "\n".join(lines)
+    return table(header, rows)

@@ -24,8 +24,8 @@ from monitor_rules import Answer, gatus, holds, openstatus, passes
 from strategies import OUTPUTS, TRAPS
 from toolchain import Toolchain, monitor_packages
 
+from scaffolder.monitoring.declared import of_monitor
 from scaffolder.monitoring.examination import examine
-from scaffolder.monitoring.expectation import of_monitor
 from scaffolder.monitoring.verdict import State, judge
 from scaffolder.redis_rest import free_port
 from scaffolder.render import Tree, render

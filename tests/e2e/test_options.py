@@ -18,7 +18,7 @@ from e2e.clients.run import MATRIX, run
 from e2e.handles import mint
 from toolchain import Toolchain
 
-from scaffolder.jsonrpc import Layer
+from scaffolder.exchanges import Layer
 from scaffolder.probe import Client, Era, probe
 from scaffolder.serving import Endpoint, serving
 

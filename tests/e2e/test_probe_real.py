@@ -18,9 +18,11 @@ from e2e import servers
 from e2e.entries import ENTRIES
 from toolchain import Toolchain, foreign_packages, python_client
 
-from scaffolder.monitoring.expectation import Expectation, of_monitor, of_url
+from scaffolder.monitoring.declared import of_monitor
+from scaffolder.monitoring.expectation import Expectation
 from scaffolder.monitoring.layers import Layer
 from scaffolder.monitoring.probing import Probed, probe, probe_all
+from scaffolder.monitoring.terms import of_url
 from scaffolder.monitoring.verdict import State
 from scaffolder.probe import Era, get
 from scaffolder.redis_rest import free_port
@@ -150,8 +152,8 @@ def test_a_tool_that_changed_and_staging_at_productions_address(
     assert (one.verdict.state, one.verdict.exit_status) == (State.DRIFTED, 1)
     reasons = {
         "changed": (
-            "the contract of its tools has changed: the tool `lookup_user` has changed: "
-            '$.inputSchema.properties.id.type was "string" and is "number"'
+            "the contract of its tools differs: of the tool `lookup_user` "
+            'expected is `$.inputSchema.properties.id.type` "string", the server has "number"'
         ),
         "staging": ("another server answers at this address: it calls itself notes-staging instead of notes"),
     }
