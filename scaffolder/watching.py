@@ -88,7 +88,13 @@ def monitor(
         int, typer.Option("--recoveries", min=1, help="Answers in a row that end an outage.")
     ] = 2,
     state: Annotated[
-        Path | None, typer.Option("--state", metavar="FILE", help="Remember outages in this file.")
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            help="Remember outages in this file.  "
+            "[default: one for each project or URL, in ~/.local/state/mcp-scaffold/monitor]",
+        ),
     ] = None,
     webhook: Annotated[
         str | None, typer.Option("--webhook", metavar="URL", help="Post every change of state there.")
@@ -104,7 +110,8 @@ def monitor(
     There is one alarm when a server goes down, and one when it is back. How often it is probed, and how
     many failures make an outage, is what mcp.yaml or monitor.json says; where that changes, the watch
     follows. On a terminal there is a table, in a pipe a line of JSON for each verdict and each alarm. What
-    is known is kept in a file: a restart forgets no outage, and alarms of none twice.
+    is known is kept in a file: a restart forgets no outage, and alarms of none twice. What a webhook has not
+    taken waits there for a week for a run that has one.
 
     A webhook is signed (standardwebhooks.com) with MCP_SCAFFOLD_WEBHOOK_SECRET; its URL may stand in
     MCP_SCAFFOLD_WEBHOOK_URL instead. SIGTERM ends it with exit status 0.
@@ -133,7 +140,10 @@ def calibrate(
     *,
     target: Annotated[str, typer.Option("--target", "-t", help="The target to be measured.")],
     samples: Annotated[
-        int, typer.Option("--samples", "-n", min=1, help="Cold starts to be waited for.")
+        int,
+        typer.Option(
+            "--samples", "-n", min=1, help="Cold starts to be waited for; fewer than 20 set no threshold."
+        ),
     ] = 30,
     cold_every: Annotated[
         float, typer.Option("--cold-every", min=0.001, help="Seconds after which a server is cold.")
@@ -158,22 +168,26 @@ def calibrate(
     """Measure cold starts, and set the threshold.
 
     The threshold of a target is twice the 95th percentile of its cold starts. Waits without a request until
-    the server may be cold, measures, and measures again right after. Only where that tells cold starts from
-    warm answers, and there are enough of them, is it written to mcp.yaml; until then the value of the table
-    stays. A run that is broken off loses nothing: what it has measured is kept for a week, and the next one
-    goes on with it.
+    the server may be cold, measures, and measures again right after: 30 times after 15 minutes, which takes
+    seven and a half hours. Only where that tells cold starts from warm answers, and there are 20 of them, is
+    it written to mcp.yaml; until then the value of the table stays. A run that is broken off loses nothing:
+    what it has measured is kept for a week, and the next one goes on with it. A server that one process
+    serves as long as it is up can only be measured with --local.
     """
+    from scaffolder.monitoring.observing import demand_cold_starts  # noqa: PLC0415
     from scaffolder.monitoring.sampling import Pace, answer, local_samples  # noqa: PLC0415
     from scaffolder.monitoring.sampling import samples as remote_samples  # noqa: PLC0415
     from scaffolder.monitoring.series import Subject, series  # noqa: PLC0415
     from scaffolder.monitoring.stopping import interruptible  # noqa: PLC0415
     from scaffolder.monitoring.terms import Terms, choose  # noqa: PLC0415
     from scaffolder.reports import manifest as manifest_report  # noqa: PLC0415
-    from scaffolder.reports.calibrate import Plan, announced, calibrated  # noqa: PLC0415
+    from scaffolder.reports.calibrate import Plan, announced, calibrated, demand_writable  # noqa: PLC0415
     from scaffolder.workbench import InvalidProjectError  # noqa: PLC0415
 
     if local and fresh:
         raise typer.BadParameter("nothing is kept of a --local run, so each is --fresh")
+    if svg:
+        demand_writable(svg)
     tidy(project)
     pace = Pace(samples, cold_every)
     plan = Plan(project, target, pace, local, (not local) if write is None else write, svg, json)
@@ -183,10 +197,12 @@ def calibrate(
                 announced(plan)
                 raise typer.Exit(calibrated(plan, local_samples(project, target, samples)))
             (expected,) = choose(str(project), [target], None, Terms(tuple(header or ())))
-            gauge = answer(expected.url, expected.headers)
+            demand_cold_starts(project, target)
+            gauge = answer(expected.url, expected.headers, expected.credentials)
             subject = Subject(str(project.resolve()), target, expected.url, cold_every, gauge.server)
             with series(subject, fresh=fresh) as kept:
-                plan = replace(plan, url=expected.url, series=kept)
+                pace = replace(pace, answering=gauge.seconds)
+                plan = replace(plan, pace=pace, url=expected.url, series=kept)
                 announced(plan)
                 raise typer.Exit(calibrated(plan, remote_samples(gauge, plan.left)))
     except InvalidProjectError as error:

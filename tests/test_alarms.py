@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaffolder.monitoring.alarms import DOWN, HEALTHY, Kind, Rules, Standing, judged, kind
+from scaffolder.monitoring.alarms import DOWN, HEALTHY, Kind, Rules, Standing, judged, kind, looked_at
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 AILING = ["degraded", "drifted", "auth-walled"]
@@ -91,11 +91,62 @@ def test_a_recovery_takes_so_many_answers_in_a_row(found: list[str], by: Rules) 
 
 
 @given(verdicts | runs, rules)
-def test_only_a_change_of_belief_moves_its_stamp(found: list[str], by: Rules) -> None:
-    """`since` is when the state began, not when it was last seen."""
+def test_a_state_began_with_the_first_verdict_of_its_row(found: list[str], by: Rules) -> None:
+    """`since` is neither when enough of them had come, nor when the state was last seen."""
     for number, (before, after) in enumerate(pairwise(believed(found, by))):
-        moved = START + timedelta(minutes=number)
-        assert after.since == (before.since if before.state == after.state else moved)
+        if before.state == after.state:
+            assert after.since == before.since
+            continue
+        row = found[: number + 1]
+        # Of the verdicts up to this one, those at the end that are down, or that are not.
+        alike = [(each == DOWN) == (row[-1] == DOWN) for each in reversed(row)]
+        length = alike.index(False) if False in alike else len(alike)
+        first = START + timedelta(minutes=number + 1 - length)
+        assert after.since
+        if kind(before.state, after.state) in (Kind.OUTAGE, Kind.RECOVERY):
+            assert after.since == first
+        else:
+            assert after.since <= START + timedelta(minutes=number)
+
+
+@pytest.mark.parametrize(
+    ("found", "minute"),
+    [
+        ([H, D, D, D], 1),
+        ([H, D, H, D, D, D], 3),
+        ([H, D, D, D, D, H, D, H, S], 7),
+        ([H, S, D, S], 1),
+        ([H, S, H, X, S, X], 3),
+        ([H, X, X, X, H, S, S, S], 5),
+        ([H, X, X, X, H, H], 4),
+        ([D, D, D], 0),
+    ],
+)
+def test_when_a_state_began(found: list[str], minute: int) -> None:
+    """An outage with the first failure of the row, its end with the first answer, a change likewise."""
+    assert believed(found, Rules(3, 2))[-1].since == START + timedelta(minutes=minute)
+
+
+def test_fewer_failures_are_asked_for_at_a_restart() -> None:
+    """The outage began where its row did, though fewer would have been enough."""
+    standing = believed([H, D, D, D, D], Rules(9, 2))[-1]
+    assert judged(standing, D, Rules(2, 2), START + timedelta(minutes=5)).since == START + timedelta(
+        minutes=1
+    )
+
+
+def test_a_time_in_which_nobody_looked_is_noted() -> None:
+    """As long as the same is believed, and no longer; a clock that was set back is no such time."""
+    standing = believed([H, H], Rules(3, 2))[-1]
+    last, pause = START + timedelta(minutes=1), timedelta(minutes=4)
+    assert looked_at(standing, last + pause, pause) == standing
+    assert looked_at(standing, last - timedelta(days=1), pause) == standing
+    assert looked_at(Standing(), last, pause) == Standing()
+    at = last + timedelta(days=3)
+    after = looked_at(standing, at, pause)
+    assert after.unwatched == (last, at)
+    assert judged(after, H, Rules(3, 2), at).unwatched == (last, at)
+    assert judged(after, D, Rules(1, 2), at).unwatched is None
 
 
 @given(verdicts | runs, rules)

@@ -70,7 +70,7 @@ ORDER = [
     ["monitoring.ledger", "monitoring.webhook", "monitoring.sampling", "monitoring.observing"],
     ["monitoring.watchkeeping", "monitoring.series"],
     ["monitoring.duty"],
-    ["console", "reports.telling", "reports"],
+    ["console", "reports.telling", "reports.terminal", "reports"],
     ["reports.manifest"],
     ["reports.project", "reports.verify", "reports.probe", "reports.monitor", "reports.calibrate"],
     ["options"],

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +32,8 @@ from scaffolder.monitoring.calibration import (
     interval,
     percentile,
 )
-from scaffolder.monitoring.observing import observe, threshold
+from scaffolder.monitoring.expectation import Credential
+from scaffolder.monitoring.observing import demand_cold_starts, observe, threshold
 from scaffolder.monitoring.sampling import (
     PATIENCE,
     WARM,
@@ -44,7 +46,7 @@ from scaffolder.monitoring.sampling import (
 )
 from scaffolder.monitoring.series import Subject, series
 from scaffolder.probe import MODERN
-from scaffolder.reports.calibrate import NO_SUBSTITUTE, Plan, announced, calibrated
+from scaffolder.reports.calibrate import NO_SUBSTITUTE, Plan, announced, calibrated, demand_writable, progress
 
 latencies = st.lists(st.floats(0.1, 1e5), min_size=1, max_size=60)
 
@@ -280,7 +282,7 @@ def test_lost_cold_starts_may_have_been_the_slowest() -> None:
 
 def test_two_slow_answers_may_be_chance() -> None:
     """They are no evidence, however slow they are."""
-    found = calibrate([*rested(400, 410, *[20.0] * 8), *others(*[21.0] * 30)])
+    found = calibrate([*rested(400, 410, *[20.0] * 18), *others(*[21.0] * 60)])
     assert found.told.evidence is Evidence.NOTHING
     assert "may be chance" in str(found.shortfall)
 
@@ -291,7 +293,7 @@ def test_too_few_cold_starts_are_not_enough() -> None:
     assert few.told.evidence is Evidence.BOTH
     assert few.cold
     assert few.p95_ms is None
-    assert few.shortfall == "19 of the 20 cold starts were seen that a 95th percentile takes"
+    assert few.shortfall == "19 cold starts were seen; a 95th percentile takes 20"
     assert calibrate([*rested(*range(300, 300 + ENOUGH)), *others(*WARM_MS * 20)]).p95_ms
 
 
@@ -299,7 +301,8 @@ def test_too_few_cold_starts_are_not_enough() -> None:
 def test_next_to_nothing_is_too_little(found: Calibration) -> None:
     """A series that was broken off at once is a result like any other."""
     assert found.p95_ms is None
-    assert "too few samples" in str(found.shortfall)
+    assert found.told.because == "there are too few samples"
+    assert str(found.shortfall).endswith("after an idle time; a 95th percentile takes 20 cold starts")
 
 
 def test_a_fresh_process_needs_no_evidence() -> None:
@@ -476,7 +479,9 @@ monitor:
 @contextmanager
 def cold_server(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Serve MCP on this machine; its answers take as long as the world says, on the world's clock."""
-    monkeypatch.setattr("scaffolder.jsonrpc.time", SimpleNamespace(perf_counter=lambda: world.seconds))
+    clock = SimpleNamespace(perf_counter=lambda: world.seconds)
+    for module in ("jsonrpc", "bodies"):
+        monkeypatch.setattr(f"scaffolder.{module}.time", clock)
 
     def slow(handler: fake_servers.Handler, message: dict[str, Any]) -> None:
         world.delay()
@@ -578,7 +583,10 @@ def test_a_server_that_never_gets_cold_keeps_the_table(
         _, run = plan(folder, world, 30)
         assert run(url) == 1
     assert (folder / "mcp.yaml").read_text() == before
-    told = capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "all answers" in printed.out
+    assert "warm" not in printed.out
+    told = printed.err
     assert "deno: timeout_ms stays 1000, the table's value" in told
     assert "`--cold-every 1200`" in told
 
@@ -671,9 +679,9 @@ def test_a_run_that_is_broken_off_is_gone_on_with(tmp_path: Path, capsys: pytest
     assert "deno: 18 times after 300 s" in told
     assert yaml.safe_load((folder / "mcp.yaml").read_text())["monitor"]["observed"]["deno"]["samples"] == 30
     # What is in the manifest has had its use: a later calibration is one of its own.
-    assert run(10, 10, breaks=False) == 1
+    assert run(8, 8, breaks=False) == 1
     capsys.readouterr()
-    assert run(10, 0, breaks=False) == 1
+    assert run(8, 0, breaks=False) == 1
     assert "`--samples 20` goes on with it" in capsys.readouterr().err
 
 
@@ -707,12 +715,132 @@ def test_nothing_that_goes_wrong_loses_what_was_measured(tmp_path: Path) -> None
         assert kept.kept == tuple(all_of_it)
 
 
-def test_a_drawing_without_a_folder_is_refused_at_once(tmp_path: Path) -> None:
-    """And not after hours."""
-    folder = project(tmp_path, "https://notes.example.com/mcp")
-    made, _ = plan(folder, World(iter([])), 30, svg=tmp_path / "nowhere/cold.svg")
+def test_a_drawing_that_cannot_be_written_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not after hours: before the server is asked anything."""
     with pytest.raises(UserError, match="there is no such folder"):
-        announced(made)
+        demand_writable(tmp_path / "nowhere/cold.svg")
+    with pytest.raises(UserError, match="is a folder"):
+        demand_writable(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="there is no such folder"):
+        demand_writable(tmp_path / "file/cold.svg")
+    demand_writable(tmp_path / "cold.svg")
+    assert not (tmp_path / "cold.svg").exists()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(UserError, match="cannot be written"):
+        demand_writable(tmp_path / "cold.svg")
+
+
+def test_a_target_whose_process_stays_is_refused(tmp_path: Path) -> None:
+    """No idle time makes it cold; what can be done is said, and others may be measured."""
+    folder = project(tmp_path, "https://notes.example.com/mcp")
+    with pytest.raises(UserError, match="one process serves bun as long as it is up") as caught:
+        demand_cold_starts(folder, "bun")
+    assert list(caught.value.help) == ["mcp-scaffold calibrate --target bun --local"]
+    demand_cold_starts(folder, "deno")
+
+
+def test_a_log_has_a_line_for_each_cold_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And none for each request; nothing that a server says steers a terminal."""
+    made, _ = plan(tmp_path, World(iter([])), 3)
+    failed = Failed("\x1b[2Jno", rested=True)
+    warm = others(*WARM_MS)
+    taken: Sequence[Measured] = [*rested(500), *warm, failed, *warm, *rested(600), *warm]
+    with progress(made) as show:
+        for each in taken:
+            show(each)
+    assert capsys.readouterr().err.splitlines() == [
+        "1/3: 500 ms after an idle time",
+        "2/3: failed:  [2Jno",
+        "3/3: 600 ms after an idle time",
+    ]
+    json_plan, _ = plan(tmp_path, World(iter([])), 3, as_json=True)
+    with progress(json_plan) as show:
+        show(taken[0])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("pace", "said"),
+    [
+        (Pace(30, 900), "about 7 h 30 min"),
+        (Pace(20, 1), "about 20 s"),
+        # Four answers of two seconds after each idle time.
+        (Pace(20, 1, 2), "about 3 min"),
+        (Pace(20, 300, 0.1), "about 1 h 40 min"),
+    ],
+)
+def test_how_long_it_takes_is_said(
+    pace: Pace, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The answers take their time too."""
+    made, _ = plan(tmp_path, World(iter([])), 3, pace=pace)
+    announced(made)
+    assert said in capsys.readouterr().err
+
+
+def test_an_interruption_before_the_first_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """There is nothing to show: no table, no drawing, and no advice on what was not measured."""
+    made, _ = plan(tmp_path, World(iter([])), 30, svg=tmp_path / "cold.svg")
+
+    def measured() -> Iterator[Measured]:
+        raise KeyboardInterrupt
+        yield
+
+    assert calibrated(made, measured()) == 130  # type: ignore[arg-type] # it is a generator
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "Nothing was measured.\n")
+    assert not (tmp_path / "cold.svg").exists()
+
+
+def test_a_few_samples_give_no_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A longer idle time is one after enough of them alone."""
+    folder = project(tmp_path, "https://notes.example.com/mcp")
+    made, _ = plan(folder, World(iter([])), 3)
+    assert calibrated(made, (each for each in [*rested(20), *others(*WARM_MS)])) == 1
+    told = capsys.readouterr().err
+    assert "1 answer came after an idle time; a 95th percentile takes 20 cold starts" in told
+    assert "--cold-every" not in told
+
+
+def test_an_end_that_is_not_known_is_said_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is known is the other end."""
+    folder = project(tmp_path, "https://notes.example.com/mcp")
+    made, _ = plan(folder, World(iter([])), 30, write=False)
+    series: Sequence[Measured] = [*rested(*range(300, 330)), *others(*WARM_MS * 30)]
+    assert calibrated(made, (each for each in series)) == 0
+    printed = capsys.readouterr()
+    assert re.search(r"at least 3\d\d ms$", printed.out, re.MULTILINE)
+    assert "An upper end of that interval takes 72 cold starts." in printed.err
+    assert "deno: timeout_ms stays 1000, for nothing was written." in printed.err
+    assert "What was measured comes to 700: twice 328.1 ms, the p95 of 30 cold starts" in printed.err
+    assert "the same command without `--no-write` sets it" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("headers", "credentials", "advice"),
+    [
+        ({}, (), "`monitor.bearer` in mcp.yaml"),
+        ({}, (), "--header Authorization=VARIABLE"),
+        ({}, (Credential("authorization", "MCP_TOKEN"),), "set MCP_TOKEN"),
+        ({"authorization": "Bearer x"}, (Credential("authorization", "MCP_TOKEN"),), "what MCP_TOKEN holds"),
+    ],
+)
+def test_who_is_asked_for_credentials_is_told_where_they_come_from(
+    headers: dict[str, str], credentials: tuple[Credential, ...], advice: str
+) -> None:
+    """The variable's name, whether it is set, and no value."""
+    with (
+        fake_servers.server(lambda handler, _: handler.send(401, "no")) as (url, _),
+        pytest.raises(UserError, match="HTTP 401") as caught,
+    ):
+        answer(url, headers, credentials)
+    assert any(advice in line for line in caught.value.help)
+    assert "Bearer" not in str(caught.value.help)
 
 
 def test_deployments_are_told_from_each_other() -> None:
@@ -746,9 +874,6 @@ def test_a_local_measurement_says_what_it_is_not(tmp_path: Path, capsys: pytest.
     made, _ = plan(folder, World(iter([])), 30, local=True, write=False)
     announced(made)
     assert "no substitute for the cloud" in capsys.readouterr().err
-    remote, _ = plan(folder, World(iter([])), 30, target="bun")
-    announced(remote)
-    assert "only restarts are cold, and `--local` measures those" in capsys.readouterr().err
     document, _ = plan(folder, World(iter([])), 30, local=True, write=False, as_json=True)
     series: Sequence[Measured] = [*rested(*range(300, 340)), *others(*WARM_MS)]
     assert calibrated(document, (each for each in series)) == 0

@@ -1,6 +1,7 @@
 """The ledger outlives the process, whole or not at all, and no other file is taken for one."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from scaffolder.diagnostics import UserError
 from scaffolder.monitoring.alarms import Kind, Rules
-from scaffolder.monitoring.ledger import Ledger, held, identity, load, save
+from scaffolder.monitoring.ledger import MOST, WAIT, Ledger, held, identity, load, save
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 RULES = Rules(2, 1)
@@ -34,6 +35,49 @@ def test_an_alarm_goes_into_the_outbox() -> None:
     assert (alarm.kind, alarm.target, alarm.url) == (Kind.OUTAGE, "a", URL)
     assert (alarm.before, alarm.after, alarm.reason) == ("healthy", "down", "it is down")
     assert (alarm.since, alarm.at) == (START, START + timedelta(minutes=2))
+    assert (alarm.began, alarm.down_seconds) == (START + timedelta(minutes=1), None)
+
+
+def test_a_recovery_says_how_long_it_was_down() -> None:
+    """From the first failure to the first answer, not to the verdict that ended it."""
+    down, up = after("healthy", "down", "down", "down", "degraded").outbox
+    assert up.alarm.kind is Kind.RECOVERY
+    assert (up.alarm.since, up.alarm.began) == (down.alarm.began, START + timedelta(minutes=4))
+    assert up.alarm.down_seconds == 180
+    assert replace(up.alarm, since=up.alarm.at + timedelta(days=1)).down_seconds == 0
+
+
+def test_an_alarm_says_when_nobody_looked() -> None:
+    """What was believed before a pause is not said to have been so all the time."""
+    ledger = after("healthy", "down", "down")
+    at = START + timedelta(days=2)
+    (_, letter) = ledger.noted("a", URL, ("healthy", ""), RULES, at, pause=timedelta(minutes=4)).outbox
+    assert letter.alarm.unwatched == (START + timedelta(minutes=2), at)
+
+
+def test_an_alarm_waits_only_for_a_webhook_that_there_was() -> None:
+    """Lately: who has given it up is not told for ever that nothing was delivered."""
+    ledger = after("down", "down")
+    (letter,) = ledger.outbox
+    for at, waits in ((None, False), (START - timedelta(days=6), True), (START - timedelta(days=8), False)):
+        assert replace(ledger, webhook=at).waits(letter.alarm) is waits
+
+
+def test_alarms_do_not_wait_without_end() -> None:
+    """A week, and no more of them than a file can hold."""
+    ledger = replace(after("down", "down", "healthy"), webhook=START)
+    many = replace(ledger, outbox=ledger.outbox * MOST)
+    assert many.overdue(START) == tuple(letter.alarm for letter in many.outbox[:MOST])
+    assert ledger.overdue(START + WAIT) == ()
+    assert len(ledger.overdue(START + WAIT + timedelta(hours=1))) == 2
+
+
+def test_nobody_else_reads_a_state(tmp_path: Path) -> None:
+    """It says which servers are down and why, also where a draft was left that anybody could read."""
+    file = tmp_path / "ledger.json"
+    file.with_name("ledger.json.tmp").touch(0o644)
+    save(file, after("healthy"))
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_alarms_of_a_server_leave_in_order() -> None:

@@ -401,7 +401,7 @@ def test_the_workflow_deploys_each_target_and_asks_it() -> None:
         needed = {*profile.workflow.secrets, *profile.workflow.variables}
         assert set(own[-1]["env"]) == needed
         assert all(name in own[-1]["env"][name] for name in needed)
-    assert "mcp-scaffold probe --target" in deploy["steps"][-1]["run"]
+    assert "mcp-scaffold probe --allow-slow --target" in deploy["steps"][-1]["run"]
 
 
 def ask(script: str, folder: Path, answers: str, environment: Mapping[str, str]) -> tuple[int, int, str]:
@@ -464,7 +464,7 @@ def test_nobody_is_asked_while_a_deploy_is_on_its_way() -> None:
     """Between a push and the end of its deploy, mcp.yaml is ahead of what is deployed, which is no drift."""
     found = list(steps("probe"))
     question, probe = (
-        next(step for step in found if word in step.get("run", "")) for word in ("gh run", "probe --mon")
+        next(step for step in found if word in step.get("run", "")) for word in ("gh run", "--monitor")
     )
     assert probe["if"] == f"steps.{question['id']}.outputs.running == 'false'"
     assert "--workflow deploy.yml" in question["run"]

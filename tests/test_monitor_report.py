@@ -5,7 +5,8 @@ import itertools
 import json
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,11 @@ ALARM = Alarm("deno-1", Kind.OUTAGE, "deno", URL, "healthy", "down", "TCP: \x1b[
             Sent(ALARM, "HTTP 500"),
             {"event": "delivery", "id": "deno-1", "arrived": False, "given_up": False},
         ),
+        (
+            Seen(watch(), Sight("healthy", ""), Standing("healthy", AT, unwatched=(AT, AT)), AT),
+            {"unwatched": {"from": "2026-11-22T12:00:00Z", "to": "2026-11-22T12:00:00Z"}},
+        ),
+        (Raised(ALARM, again=True, waiting=True), {"again": True, "waiting": True}),
         (Trouble("disk full"), {"event": "trouble", "message": "disk full"}),
         (
             Changed((watch("bun"),), ("bun",), ("deno",), ()),
@@ -84,6 +90,41 @@ def test_lines_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     assert "outage: 2026-11-22T12:00:00Z deno: healthy -> down: TCP:  [31mrefused" in printed.err
     assert "deno-1 did not arrive, and is sent again: HTTP 500" in printed.err
     assert "\x1b" not in printed.err
+
+
+def test_an_alarm_that_waits_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who looks without the webhook is told that nobody has got it; and a recovery how long it took."""
+    up = replace(
+        ALARM,
+        kind=Kind.RECOVERY,
+        before="down",
+        after="healthy",
+        began=AT + timedelta(minutes=5),
+        reason="ok",
+    )
+    with telling([watch()], as_json=False) as tell:
+        tell(Raised(ALARM, again=True, waiting=True))
+        tell(Raised(up))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith(" (from an earlier run; not delivered yet: no webhook in this run)")
+    assert second == "recovery: 2026-11-22T12:00:00Z deno: down -> healthy after 300 s: ok"
+
+
+def test_a_pause_is_told_once_and_stays_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """`since` does not say that somebody looked all the time; its clock is named."""
+    standing = Standing("healthy", AT, unwatched=(AT + timedelta(days=1), AT + timedelta(days=2)))
+    first = Seen(watch(), Sight("healthy", "ok", 1), standing, AT + timedelta(days=2))
+    with telling([watch()], as_json=False) as tell:
+        tell(first)
+        tell(replace(first, at=AT + timedelta(days=2, minutes=1)))
+    told = "deno was not watched from 2026-11-23T12:00:00Z to 2026-11-24T12:00:00Z\n"
+    assert capsys.readouterr().err == told
+    file = io.StringIO()
+    table = rows([watch()], {"deno": first}, width=160)
+    Console(file=file, width=160, color_system=None).print(table)
+    head, row = file.getvalue().splitlines()
+    assert head.count("(local time)") == 2
+    assert ", with a pause" in row
 
 
 def test_a_table_on_a_terminal() -> None:

@@ -373,6 +373,64 @@ def test_without_a_webhook_telling_is_delivery(file: Path) -> None:
     assert load(file)[0].outbox == ()
 
 
+def test_a_look_without_the_webhook_loses_no_alarm(file: Path) -> None:
+    """What it has not taken waits for a run that has it, as does what is new meanwhile; each is said to."""
+    world = World(failing=lambda _: True)
+    world.keeper(file).keep(lambda: world.seconds > OUTAGE[0] + 4 * INTERVAL)
+    world.told.clear()
+    world.keeper(file, send=None).keep(lambda: world.seconds > OUTAGE[1] + 4 * INTERVAL)
+    raised = [event for event in world.told if isinstance(event, Raised)]
+    assert [(event.alarm.kind, event.again) for event in raised] == [
+        (Kind.OUTAGE, True),
+        (Kind.RECOVERY, False),
+    ]
+    assert all(event.waiting for event in raised)
+    assert not any(isinstance(event, Sent) for event in world.told)
+    world.failing = lambda _: False
+    world.told.clear()
+    world.keeper(file).keep(world.over)
+    assert [alarm.kind for alarm in world.received] == ONCE
+    assert not any(event.waiting for event in world.told if isinstance(event, Raised))
+    assert load(file)[0].outbox == ()
+
+
+def test_an_alarm_does_not_wait_for_a_webhook_for_ever(file: Path) -> None:
+    """After a week it is given up, which is said once; and what is raised then is delivered by telling."""
+    world = World(failing=lambda _: True)
+    world.keeper(file).keep(lambda: world.seconds > OUTAGE[0] + 4 * INTERVAL)
+    world.told.clear()
+    world.seconds += 8 * 24 * 3600
+    world.keeper(file, send=None, rounds=2).keep()
+    told = [event for event in world.told if isinstance(event, Raised | Sent)]
+    assert [(event.alarm.kind, type(event)) for event in told] == [
+        (Kind.OUTAGE, Raised),
+        (Kind.OUTAGE, Sent),
+        (Kind.RECOVERY, Raised),
+    ]
+    assert [event.given_up for event in told if isinstance(event, Sent)] == [True]
+    assert not isinstance(told[2], Sent)
+    assert not told[2].waiting
+    assert load(file)[0].outbox == ()
+
+
+def test_a_pause_between_two_runs_is_known(file: Path) -> None:
+    """Nobody knows what was while no monitor ran; a restart or a slow probe is no such time."""
+    world = World(outage=(0.0, 0.0))
+    for pause, known in ((5, False), (100, False), (3600, True)):
+        world.keeper(file, rounds=2).keep()
+        before = world.seconds
+        world.seconds += pause
+        world.told.clear()
+        world.keeper(file, rounds=1).keep()
+        (seen,) = [event for event in world.told if isinstance(event, Seen)]
+        assert (seen.standing.unwatched is not None) is known
+    assert seen.standing.unwatched
+    start, end = seen.standing.unwatched
+    assert seen.standing.since
+    assert seen.standing.since < start < end == seen.at
+    assert (end - start).total_seconds() == pytest.approx(3600, abs=world.seconds - before - 3600 + 1)
+
+
 def test_it_stops_after_its_rounds(file: Path) -> None:
     """So many probes of each server, and no waiting for a webhook that is away."""
     world = World(failing=lambda _: True, seconds=OUTAGE[0])

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -31,7 +31,16 @@ from scaffolder.monitoring.webhook import (
 
 AT = datetime(2026, 11, 22, 12, 0, 5, 999, tzinfo=UTC)
 ALARM = Alarm(
-    "notes-1", Kind.OUTAGE, "notes", "https://n.example/mcp", "healthy", "down", "TCP: refused „so“", None, AT
+    "notes-1",
+    Kind.OUTAGE,
+    "notes",
+    "https://n.example/mcp",
+    "healthy",
+    "down",
+    "TCP: refused „so“",
+    None,
+    AT,
+    AT - timedelta(minutes=2),
 )
 KEY = b"0123456789abcdef0123456789abcdef"
 SECRETS = {SECRET: "whsec_" + base64.b64encode(KEY).decode()}
@@ -94,7 +103,10 @@ def test_an_alarm_arrives_signed() -> None:
         "after": "down",
         "reason": "TCP: refused „so“",
         "since": None,
+        "began": "2026-11-22T11:58:05Z",
         "at": "2026-11-22T12:00:05Z",
+        "down_seconds": None,
+        "unwatched": None,
     }
 
 

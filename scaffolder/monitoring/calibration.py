@@ -100,11 +100,15 @@ class Calibration:
     @property
     def shortfall(self) -> str | None:
         """Why nothing can be written, in a sentence without a full stop; None if something can."""
+        if self.told.evidence is Evidence.NOTHING and self.rested < self.wanted:
+            seen = "1 answer" if self.rested == 1 else f"{self.rested} answers"
+            return f"{seen} came after an idle time; a 95th percentile takes {self.wanted} cold starts"
         if self.told.evidence is Evidence.NOTHING:
             return f"cold starts and warm answers cannot be told apart: {self.told.because}"
         found = len(self.told.cold)
         if found < self.wanted:
-            return f"{found} of the {self.wanted} cold starts were seen that a 95th percentile takes"
+            seen = "1 cold start was seen" if found == 1 else f"{found} cold starts were seen"
+            return f"{seen}; a 95th percentile takes {self.wanted}"
         asked = self.lost + self.rested
         if self.lost > LOST * asked:
             return f"{self.lost} of {asked} requests after an idle time failed, and may have been the slowest"

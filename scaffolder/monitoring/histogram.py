@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
+WARM = "warm answers"
+
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 BINS = 16
@@ -57,9 +59,14 @@ def bins(cold: Sequence[float], warm: Sequence[float], most: int = BINS) -> tupl
 
 
 def terminal(
-    cold: Sequence[float], warm: Sequence[float], *, width: int = 80, ascii_only: bool = False
+    cold: Sequence[float],
+    warm: Sequence[float],
+    *,
+    width: int = 80,
+    ascii_only: bool = False,
+    other: str = WARM,
 ) -> list[str]:
-    """Draw both in lines of at most `width` columns: a bin each, cold starts left, warm answers right."""
+    """Draw both in lines of at most `width` columns: a bin each, cold starts left, the others right."""
     found = bins(cold, warm)
     if not found:
         return []
@@ -70,7 +77,7 @@ def terminal(
     room = (max(width, NARROWEST) - label - sum(counts) - 6) // 2
     room = max(room, 4)
     most = max(max(each.cold, each.warm) for each in found)
-    head = f"{'':{label}}  {'cold starts':{room + 1 + counts[0]}}  warm answers"
+    head = f"{'':{label}}  {'cold starts':{room + 1 + counts[0]}}  {other}"
     lines = [head[: max(width, NARROWEST)].rstrip()]
     for each, text in zip(found, labels, strict=True):
         halves = [
@@ -104,7 +111,9 @@ STYLE = """
 """
 
 
-def svg(cold: Sequence[float], warm: Sequence[float], *, title: str, description: str) -> str:
+def svg(
+    cold: Sequence[float], warm: Sequence[float], *, title: str, description: str, other: str = WARM
+) -> str:
     """Draw both as an SVG document that needs nothing else, and that a screen reader can read.
 
     Cold starts are solid and warm answers hatched, so that nobody has to tell two colours apart.
@@ -153,7 +162,7 @@ height="{height}" role="img" aria-labelledby="title description">
   <rect class="cold" x="16" y="44" width="12" height="12"/>
   <text x="34" y="55">cold starts ({len(cold)})</text>
   <rect class="warm" x="180" y="44" width="12" height="12"/>
-  <text x="198" y="55">warm answers ({len(warm)})</text>
+  <text x="198" y="55">{escape(other)} ({len(warm)})</text>
 {axis}  <g role="list">
 {body}
   </g>

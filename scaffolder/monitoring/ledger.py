@@ -7,15 +7,23 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from scaffolder.diagnostics import UserError
-from scaffolder.monitoring.alarms import DOWN, Alarm, Rules, Standing, judged, kind
+from scaffolder.monitoring.alarms import DOWN, Alarm, Rules, Standing, judged, kind, looked_at
+from scaffolder.monitoring.state import private
 
 SCHEMA = "mcp-scaffold/monitor-state@1"
+
+WAIT = timedelta(days=7)
+"""How long an alarm waits for a run that has a webhook, and how long after the last one any waits at all."""
+
+MOST = 1000
+"""Alarms that wait at a time: a server that comes and goes all week must not fill the disk."""
+
 # What a file of ours begins with, however little of it is left, in this version and in any other.
 OPENING = b'{"schema":"mcp-scaffold/monitor-state@'
 _VERSION = re.compile(re.escape(OPENING) + rb'(?!1")\d+"')
@@ -46,9 +54,23 @@ class Ledger:
     targets: Mapping[str, Entry] = field(default_factory=dict)
     outbox: tuple[Letter, ...] = ()
     """Oldest first."""
+    webhook: datetime | None = None
+    """When a run last had one; None if none ever had."""
 
-    def noted(self, name: str, url: str, verdict: tuple[str, str], rules: Rules, at: datetime) -> "Ledger":
-        """Note a verdict (state and reason) on a server, and put the alarm that it raises into the outbox."""
+    def noted(  # noqa: PLR0913 - what is known of a verdict
+        self,
+        name: str,
+        url: str,
+        verdict: tuple[str, str],
+        rules: Rules,
+        at: datetime,
+        *,
+        pause: timedelta = timedelta.max,
+    ) -> "Ledger":
+        """Note a verdict (state and reason) on a server, and put the alarm that it raises into the outbox.
+
+        For longer than a pause nobody looks at a server only where no monitor runs.
+        """
         entry = self.targets.get(name)
         if entry is None:
             entry = Entry(url)
@@ -56,9 +78,12 @@ class Ledger:
             # Another server under the name: what was seen of the former says nothing of it. But who was told
             # of an outage of this name is to be told of its end.
             outage = entry.standing.state == DOWN
-            entry = Entry(url, replace(entry.standing, recent=()) if outage else Standing(), entry.alarms)
+            entry = Entry(
+                url, replace(entry.standing, recent=(), times=()) if outage else Standing(), entry.alarms
+            )
         state, reason = verdict
-        before, after = entry.standing, judged(entry.standing, state, rules, at)
+        before = looked_at(entry.standing, at, pause)
+        after = judged(before, state, rules, at)
         what = kind(before.state, after.state)
         if what is None or after.state is None:
             return replace(self, targets={**self.targets, name: replace(entry, standing=after)})
@@ -73,10 +98,13 @@ class Ledger:
             reason,
             before.since,
             at,
+            after.since,
+            before.unwatched,
         )
-        return Ledger(
-            {**self.targets, name: Entry(url, after, number)},
-            (*self.outbox, Letter(alarm)),
+        return replace(
+            self,
+            targets={**self.targets, name: Entry(url, after, number)},
+            outbox=(*self.outbox, Letter(alarm)),
         )
 
     def without(self, names: Iterable[str]) -> "Ledger":
@@ -105,6 +133,16 @@ class Ledger:
             oldest.setdefault(letter.alarm.target, letter)
         return tuple(oldest.values())
 
+    def waits(self, alarm: Alarm) -> bool:
+        """Tell whether an alarm waits for a run with a webhook; where there is none, telling is delivery."""
+        return self.webhook is not None and alarm.at - self.webhook <= WAIT
+
+    def overdue(self, at: datetime) -> tuple[Alarm, ...]:
+        """Give the alarms that have waited for too long, or are too many."""
+        alarms = [letter.alarm for letter in self.outbox if self.waits(letter.alarm)]
+        surplus = max(len(alarms) - MOST, 0)
+        return tuple(alarm for number, alarm in enumerate(alarms) if number < surplus or at - alarm.at > WAIT)
+
 
 @dataclass(frozen=True, slots=True)
 class _Document:
@@ -113,6 +151,7 @@ class _Document:
     schema: str
     targets: dict[str, Entry]
     outbox: tuple[Letter, ...]
+    webhook: datetime | None = None
 
 
 _DOCUMENT = TypeAdapter(_Document)
@@ -138,7 +177,7 @@ def load(file: Path) -> tuple[Ledger, Path | None]:
     try:
         document = _DOCUMENT.validate_json(content, strict=True)
         if document.schema == SCHEMA:
-            return Ledger(document.targets, document.outbox), None
+            return Ledger(document.targets, document.outbox, document.webhook), None
     except ValidationError:
         pass
     if _VERSION.match(content):
@@ -163,8 +202,8 @@ def save(file: Path, ledger: Ledger) -> None:
     Raises OSError when the disk does not take it.
     """
     draft = file.with_name(f"{file.name}.tmp")
-    document = _Document(SCHEMA, dict(ledger.targets), ledger.outbox)
-    with draft.open("wb") as output:
+    document = _Document(SCHEMA, dict(ledger.targets), ledger.outbox, ledger.webhook)
+    with private(draft) as output:
         output.write(_DOCUMENT.dump_json(document) + b"\n")
         output.flush()
         os.fsync(output.fileno())

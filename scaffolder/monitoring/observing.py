@@ -31,11 +31,7 @@ def observe(
     The calibration has to have come to something. Raises InvalidProjectError for a manifest that is not
     valid, UserError where it cannot be edited, and OSError when the disk does not take the files.
     """
-    p95_ms = found.p95_ms
-    if p95_ms is None:
-        raise ValueError(found.shortfall)
-    p95_ms = int(p95_ms) if p95_ms.is_integer() else p95_ms
-    value = {"p95_ms": p95_ms, "samples": len(found.told.cold), "date": str(day)}
+    value = _value(found, day)
     done = regenerate(
         project,
         amend=lambda text: set_value(text, ("monitor", "observed", target), value),
@@ -64,20 +60,47 @@ def threshold(project: Path, target: str) -> tuple[int, Any]:
     return int(entry["timeout_ms"]), entry["calibration"]
 
 
-def stays(project: Path, target: str) -> bool:
-    """Tell whether one process serves a target as long as it is up, so that no request meets a cold start.
+def would_be(project: Path, target: str, found: Calibration, day: date) -> int:
+    """Return the `timeout_ms` that writing a calibration would come to. Raises as `observe` does."""
+    return int(_entry(project, target, _value(found, day))["timeout_ms"])
+
+
+def demand_cold_starts(project: Path, target: str) -> None:
+    """Raise UserError for a target that one process serves as long as it is up: no request is a cold start.
 
     Raises InvalidProjectError for a manifest that is not valid.
     """
-    return profiles()[target].runtimes[_entry(project, target)["runtime"]].stays
+    if profiles()[target].runtimes[_entry(project, target)["runtime"]].stays:
+        raise UserError(
+            f"one process serves {target} as long as it is up: only a restart is cold, and no idle time",
+            help=[f"mcp-scaffold calibrate --target {target} --local"],
+        )
 
 
-def _entry(project: Path, target: str) -> Mapping[str, Any]:
-    """Return what monitor.json is to say of a target. Raises UserError where there is no such target."""
+def _value(found: Calibration, day: date) -> Mapping[str, Any]:
+    p95_ms = found.p95_ms
+    if p95_ms is None:
+        raise ValueError(found.shortfall)
+    p95_ms = int(p95_ms) if p95_ms.is_integer() else p95_ms
+    return {"p95_ms": p95_ms, "samples": len(found.told.cold), "date": str(day)}
+
+
+def _entry(project: Path, target: str, observed: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """Return what monitor.json is to say of a target, or would say if something had been observed.
+
+    Raises UserError where there is no such target.
+    """
     loaded = load(project / MANIFEST)
     if not isinstance(loaded, Loaded):
         raise InvalidProjectError(loaded)
-    targets: Mapping[str, Mapping[str, Any]] = json.loads(outline(loaded.raw)[MONITOR].content())["targets"]
+    raw = loaded.raw
+    if observed is not None:
+        monitor = raw.get("monitor") or {}
+        raw = {
+            **raw,
+            "monitor": {**monitor, "observed": {**(monitor.get("observed") or {}), target: observed}},
+        }
+    targets: Mapping[str, Mapping[str, Any]] = json.loads(outline(raw)[MONITOR].content())["targets"]
     if target not in targets:
         raise UserError(f"{target}: not among the project's targets any more")
     return targets[target]

@@ -4,13 +4,15 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scaffolder.diagnostics import UserError
 from scaffolder.monitoring.calibration import Sample
+from scaffolder.monitoring.expectation import Credential
 from scaffolder.monitoring.redaction import redaction
+from scaffolder.monitoring.walls import is_wall
 from scaffolder.probe import Client, Era, EraReport
 from scaffolder.processes import Processes
 from scaffolder.serving import Endpoint, serve
@@ -45,6 +47,11 @@ Measured = Sample | Failed
 class FailedError(Exception):
     """The server did not answer as one does."""
 
+    def __init__(self, message: str, *, walled: bool = False) -> None:
+        """Say why, and whether it asks for credentials."""
+        super().__init__(message)
+        self.walled = walled
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -52,11 +59,13 @@ class Pace:
 
     samples: int
     cold_every: float
+    answering: float = 0.0
+    """Seconds that the server took for its first answer, by which the others are estimated."""
 
     @property
     def seconds(self) -> float:
-        """How long that takes at least."""
-        return self.samples * self.cold_every
+        """How long that takes, as far as can be known."""
+        return self.samples * (self.cold_every + (1 + WARM) * self.answering)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,30 +81,52 @@ class Gauge:
     era: Era
     server: str
     """Tells one deployment from the next: a digest of its name, its version and its tools' contract."""
+    seconds: float = 0.0
+    """How long its first answer took, with all that comes before and after."""
 
     def __call__(self) -> float:
         """Measure one. Raises FailedError where it does not come."""
         return _latency(_introduced(self.url, self.headers, self.era))
 
 
-def answer(url: str, headers: Mapping[str, str]) -> Gauge:
-    """Find out which era a server speaks. Raises UserError where it speaks none."""
-    reasons = []
+def answer(url: str, headers: Mapping[str, str], credentials: Sequence[Credential] = ()) -> Gauge:
+    """Find out which era a server speaks.
+
+    Raises UserError where it speaks none, which names the credentials that it may lack.
+    """
+    failures = []
     for era in (Era.MODERN, Era.LEGACY):
+        began = time.monotonic()
         try:
             report = _introduced(url, headers, era)
         except FailedError as error:
-            reasons.append(str(error))
+            failures.append(error)
         else:
-            return Gauge(url, headers, era, _digest(report))
-    raise UserError(f"{url} cannot be measured: {reasons[0]}", help=["mcp-scaffold probe tells more"])
+            return Gauge(url, headers, era, _digest(report), time.monotonic() - began)
+    advice = _credentials(headers, credentials) if any(error.walled for error in failures) else []
+    raise UserError(
+        f"{url} cannot be measured: {failures[0]}", help=[*advice, "mcp-scaffold probe tells more"]
+    )
+
+
+def _credentials(headers: Mapping[str, str], credentials: Sequence[Credential]) -> list[str]:
+    """Say what to do about a server that asks who one is."""
+    missing = [each for each in credentials if each.header not in headers]
+    if missing:
+        return [f"set {each.variable}, from which `{each.header}` is taken" for each in missing]
+    if credentials:
+        return [f"what {each.variable} holds for `{each.header}` is not accepted" for each in credentials]
+    return [
+        "name the variable that holds the server's token as `monitor.bearer` in mcp.yaml",
+        "or pass a header, as in `--header Authorization=VARIABLE`",
+    ]
 
 
 def _introduced(url: str, headers: Mapping[str, str], era: Era) -> EraReport:
     with Client(url, headers, TIMEOUT) as client:
         report = client.introduce(era)
     if report.failure is not None:
-        raise FailedError(redaction(headers).clean(str(report.failure)))
+        raise FailedError(redaction(headers).clean(str(report.failure)), walled=is_wall(report.failure))
     return report
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from scaffolder.monitoring.calibration import Sample
 from scaffolder.monitoring.ledger import held
 from scaffolder.monitoring.sampling import Failed, Measured
-from scaffolder.monitoring.state import state_file
+from scaffolder.monitoring.state import private, state_file
 
 SCHEMA = "mcp-scaffold/series@1"
 
@@ -97,7 +97,8 @@ def _opened(subject: Subject, now: datetime, *, fresh: bool) -> Series:
     found = [] if fresh else _read(file, header, now)
     lines = found or []
     draft = file.with_name(f"{file.name}.tmp")
-    draft.write_bytes(header + b"".join(_line(_written(each, at)) for each, at in lines))
+    with private(draft) as output:
+        output.write(header + b"".join(_line(_written(each, at)) for each, at in lines))
     draft.replace(file)
     since = min((at for _, at in lines), default=None)
     return Series(file, tuple(each for each, _ in lines), since, replaced=found is None)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 
 def state_file(watched: str, command: str = "monitor", name: str | None = None) -> Path:
@@ -14,3 +15,11 @@ def state_file(watched: str, command: str = "monitor", name: str | None = None) 
     name = re.sub(r"[^A-Za-z0-9]+", "-", name or watched).strip("-")[-40:].strip("-")
     mark = hashlib.sha256(watched.encode(errors="surrogateescape")).hexdigest()[:12]
     return root / "mcp-scaffold" / command / f"{name}-{mark}.json"
+
+
+def private(file: Path) -> BinaryIO:
+    """Open a file to write it anew, which no other user may read: it tells of the faults of servers."""
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # One that a crash has left may be of another mode.
+    os.fchmod(handle, 0o600)
+    return os.fdopen(handle, "wb")

@@ -8,8 +8,8 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -24,6 +24,9 @@ JITTER = 0.05
 
 GRACE = 3.0
 """Seconds that what is under way has to finish once the watch is to stop."""
+
+PAUSE = 3, 60.0
+"""Intervals, and seconds on top for a probe that hangs; for longer, nobody has looked at a server."""
 
 LOOK = 5.0
 """Seconds after which what says what is to be watched is looked at again, at the latest."""
@@ -71,6 +74,8 @@ class Raised:
 
     alarm: Alarm
     again: bool = False
+    waiting: bool = False
+    """Whether it is for a webhook, and this run has none: it waits for one that has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ class Watchkeeper:
             self._plan(0.0, name)
         self._plan(LOOK, None)
         for letter in ledger.outbox:
-            tell(Raised(letter.alarm, again=True))
+            tell(self._raised(letter.alarm, again=True))
         self._post()
 
     @property
@@ -303,21 +308,36 @@ class Watchkeeper:
         said = (sight.state, sight.reason)
         before = self.ledger
         known = {letter.alarm.id for letter in before.outbox}
-        self._keep(before.noted(watch.name, watch.url, said, watch.rules, at))
+        intervals, more = PAUSE
+        pause = timedelta(seconds=intervals * watch.interval + more)
+        after = before.noted(watch.name, watch.url, said, watch.rules, at, pause=pause)
+        self._keep(after if self._send is None else replace(after, webhook=at))
         self._tell(Seen(watch, sight, self.ledger.targets[watch.name].standing, at))
         for letter in self.ledger.outbox:
             if letter.alarm.id not in known:
-                self._tell(Raised(letter.alarm))
+                self._tell(self._raised(letter.alarm))
+
+    def _raised(self, alarm: Alarm, *, again: bool = False) -> Raised:
+        return Raised(alarm, again=again, waiting=self._send is None and self.ledger.waits(alarm))
 
     def _post(self) -> None:
         """Send what can be sent; an alarm that nobody else is to get has arrived once it is told."""
-        while letters := [letter for letter in self.ledger.due() if letter.alarm.id not in self._posted]:
-            for letter in letters:
-                if self._send is None:
-                    self._keep(self.ledger.settled(letter.alarm.id))
-                else:
-                    self._posted.add(letter.alarm.id)
-                    self._plan(0.0, letter.alarm)
+        if self._send is None:
+            self._file_away()
+            return
+        for letter in self.ledger.due():
+            if letter.alarm.id not in self._posted:
+                self._posted.add(letter.alarm.id)
+                self._plan(0.0, letter.alarm)
+
+    def _file_away(self) -> None:
+        """Do what there is to do without a webhook: who has had one looks into the same state without it."""
+        told = [letter.alarm.id for letter in self.ledger.outbox if not self.ledger.waits(letter.alarm)]
+        for identity in told:
+            self._keep(self.ledger.settled(identity))
+        for alarm in self.ledger.overdue(self._clock.now()):
+            self._keep(self.ledger.settled(alarm.id))
+            self._tell(Sent(alarm, "no run with a webhook came for it in time", given_up=True))
 
     def _delivered(self, alarm: Alarm, failure: str | None) -> None:
         ledger = self.ledger.tried(alarm.id)

@@ -106,7 +106,7 @@ def payload(alarm: Alarm) -> bytes:
     return json.dumps(document(alarm), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def document(alarm: Alarm) -> dict[str, str | None]:
+def document(alarm: Alarm) -> dict[str, Any]:
     """Give an alarm the form that it has in JSON."""
     return {
         "schema": "mcp-scaffold/alarm@1",
@@ -118,13 +118,21 @@ def document(alarm: Alarm) -> dict[str, str | None]:
         "after": alarm.after,
         "reason": alarm.reason,
         "since": stamp(alarm.since),
+        "began": stamp(alarm.began),
         "at": stamp(alarm.at),
+        "down_seconds": alarm.down_seconds,
+        "unwatched": span(alarm.unwatched),
     }
 
 
 def stamp(time: datetime | None) -> str | None:
     """Write a time in UTC, to the second."""
     return f"{time:%Y-%m-%dT%H:%M:%SZ}" if time else None
+
+
+def span(times: tuple[datetime, datetime] | None) -> dict[str, str | None] | None:
+    """Write from when to when something was."""
+    return times and {"from": stamp(times[0]), "to": stamp(times[1])}
 
 
 def signed(secret: bytes, identity: str, body: bytes, at: datetime) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """Report on a calibration: the samples as they come, what they are evidence of, and what was made of it."""
 
-import io
-import math
 import os
 import shutil
 import sys
@@ -12,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scaffolder.console import FINE, FOUND, STYLES, count, emit, result, say, styled
+from scaffolder.console import FINE, FOUND, count, emit, result, say, table
 from scaffolder.diagnostics import UserError, from_system
 from scaffolder.monitoring.calibration import (
     BOUNDED,
+    ENOUGH,
     ESTIMATOR,
     Calibration,
     Evidence,
@@ -23,15 +22,17 @@ from scaffolder.monitoring.calibration import (
     Sample,
     calibrate,
 )
+from scaffolder.monitoring.histogram import WARM as WARM_ANSWERS
 from scaffolder.monitoring.histogram import svg, terminal
-from scaffolder.monitoring.observing import observe, place, stays, threshold
+from scaffolder.monitoring.layers import printable
+from scaffolder.monitoring.observing import observe, place, threshold, would_be
 from scaffolder.monitoring.sampling import WARM, Failed, Measured, Pace
 from scaffolder.monitoring.series import LIFETIME, Series
+from scaffolder.monitoring.stopping import INTERRUPTED
 from scaffolder.regenerate import Regenerated
 from scaffolder.reports import telling
 from scaffolder.reports.project import recovered, regenerated
-
-INTERRUPTED = 130
+from scaffolder.reports.terminal import be_lenient, has_all_characters, is_drawable
 
 NO_SUBSTITUTE = (
     "Measured on this machine, which is no substitute for the cloud: there is no network, no vendor's router "
@@ -67,13 +68,19 @@ class Plan:
         return replace(self.pace, samples=max(self.pace.samples - rested, 0))
 
 
-def announced(plan: Plan) -> None:
-    """Say what is about to happen, and how long it takes.
+def demand_writable(drawing: Path) -> None:
+    """Raise UserError where a drawing could not be written in the end, which may be hours away."""
+    folder = drawing.absolute().parent
+    if drawing.is_dir():
+        raise UserError(f"{drawing} is a folder, and no file to draw in")
+    if not folder.is_dir():
+        raise UserError(f"{drawing}: there is no such folder")
+    if not os.access(drawing if drawing.exists() else folder, os.W_OK):
+        raise UserError(f"{drawing} cannot be written")
 
-    Raises UserError where the drawing could not be written in the end.
-    """
-    if plan.svg and not plan.svg.absolute().parent.is_dir():
-        raise UserError(f"{plan.svg}: there is no such folder")
+
+def announced(plan: Plan) -> None:
+    """Say what is about to happen, and how long it takes."""
     if plan.as_json:
         return
     if plan.series and plan.series.failure:
@@ -99,9 +106,8 @@ def announced(plan: Plan) -> None:
     if plan.local:
         say(NO_SUBSTITUTE)
     else:
-        if stays(plan.project, plan.target):
-            say("One process serves it while it is up: only restarts are cold, and `--local` measures those.")
-        say(f"This takes {_duration(plan.left.seconds)}. Other clients that call it meanwhile keep it warm.")
+        takes = _duration(plan.left.seconds)
+        say(f"This takes about {takes}. Other clients that call it meanwhile keep it warm.")
 
 
 def calibrated(plan: Plan, measured: Generator[Measured]) -> int:
@@ -110,11 +116,12 @@ def calibrated(plan: Plan, measured: Generator[Measured]) -> int:
     Raises what `measured` raises, and UserError where the manifest is not the one any more that was measured
     for; what was kept of the measurements stays then.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # What a server says may hold any character, and a locale may have no byte for it.
-        sys.stdout.reconfigure(errors="replace")
+    be_lenient()
     taken = list(plan.kept)
     interrupted = _measured(plan, measured, taken)
+    if interrupted and not taken and not plan.as_json:
+        say("Nothing was measured.")
+        return INTERRUPTED
     samples = [each for each in taken if isinstance(each, Sample)]
     failed = [each for each in taken if isinstance(each, Failed)]
     found = calibrate(samples, fresh=plan.local, lost=sum(each.rested for each in failed))
@@ -122,7 +129,7 @@ def calibrated(plan: Plan, measured: Generator[Measured]) -> int:
         # Before anything can go wrong with the files.
         _print(found, failed)
     now = datetime.now(UTC)
-    if plan.svg:
+    if plan.svg and samples:
         plan.svg.write_text(_drawn(plan, found, now), encoding="utf-8")
     written = _written(plan, found, now, interrupted=interrupted)
     code = FINE if found.p95_ms is not None and not (written.done and written.done.in_trouble) else FOUND
@@ -135,7 +142,7 @@ def calibrated(plan: Plan, measured: Generator[Measured]) -> int:
             failures=[each.reason for each in failed],
         )
     else:
-        _conclude(plan, found, written)
+        _conclude(plan, found, written, now)
         if written.done:
             say("")
             regenerated("calibrate", written.done, as_json=False)
@@ -190,31 +197,38 @@ def _going_on(plan: Plan, taken: Sequence[Measured]) -> Iterator[str]:
         yield f"what was measured could not be kept: {from_system(plan.series.failure)}"
         return
     rested = sum(isinstance(each, Sample) and each.rested for each in taken)
-    more = "the same command" if rested < plan.pace.samples else f"`--samples {2 * plan.pace.samples}`"
+    more = (
+        "the same command"
+        if rested < plan.pace.samples
+        else f"`--samples {max(2 * plan.pace.samples, ENOUGH)}`"
+    )
     yield f"what was measured is kept for {LIFETIME.days} days: {more} goes on with it, `--fresh` begins anew"
 
 
 @contextmanager
 def progress(plan: Plan) -> Iterator[Callable[[Measured], None]]:
-    """Show the samples as they come: on a terminal where no trace of them stays, in a log a line each."""
-    total = plan.left.samples * (1 + WARM)
+    """Show the samples as they come: on a terminal where no trace of them stays, in a log the cold ones."""
+    total = plan.left.samples
     number = 0
 
     def told(each: Measured) -> str:
         nonlocal number
-        number += 1
-        if isinstance(each, Sample):
-            what = f"{each.latency_ms:.0f} ms {'after an idle time' if each.rested else 'right after'}"
-            what = (
-                what if not (plan.local and each.rested) else f"{each.latency_ms:.0f} ms from a fresh start"
-            )
+        # A machine that slept between two requests makes more of them than were planned.
+        number = min(number + each.rested, total)
+        if isinstance(each, Failed):
+            what = f"failed: {printable(each.reason)}"
+        elif not each.rested:
+            what = f"{each.latency_ms:.0f} ms right after"
         else:
-            what = f"failed: {each.reason}"
+            what = f"{each.latency_ms:.0f} ms {'from a fresh start' if plan.local else 'after an idle time'}"
         return f"{number}/{total}: {what}"
 
-    # Where nothing can be drawn over, a line says that it goes on.
-    if plan.as_json or not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
-        yield lambda each: None if plan.as_json else say(told(each))
+    def log(each: Measured) -> None:
+        if each.rested and not plan.as_json:
+            say(told(each))
+
+    if plan.as_json or not is_drawable(sys.stderr):
+        yield log
         return
     from rich.console import Console  # noqa: PLC0415 - a tenth of a second
     from rich.markup import escape  # noqa: PLC0415 - likewise
@@ -224,37 +238,37 @@ def progress(plan: Plan) -> Iterator[Callable[[Measured], None]]:
 
 
 def _print(found: Calibration, failed: Sequence[Failed]) -> None:
-    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    ascii_only = not has_all_characters(sys.stdout)
     width = shutil.get_terminal_size().columns
-    for line in terminal(found.told.cold, found.told.warm, width=width, ascii_only=ascii_only):
+    cold, warm = found.told.cold, found.told.warm
+    for line in terminal(cold, warm, width=width, ascii_only=ascii_only, other=_others(found)):
         result(line)
     result("")
     result(_table(found))
     say(f"\nEvidence: {found.told.evidence}: {found.told.because}.")
     say(f"Percentiles: {ESTIMATOR}; the interval holds the true p95 with 95 % confidence.")
     if found.cold and found.cold.p95_interval[1] is None:
-        say(f"How high it may be at most takes {BOUNDED} cold starts to say.")
+        say(f"An upper end of that interval takes {BOUNDED} cold starts.")
     if failed:
-        say(f"{count(len(failed), 'measurement')} failed, the last one: {failed[-1].reason}")
+        say(f"{count(len(failed), 'measurement')} failed, the last one: {printable(failed[-1].reason)}")
+
+
+def _others(found: Calibration) -> str:
+    """Name the samples that are no cold starts, or that may be some where nothing tells them apart."""
+    return WARM_ANSWERS if found.told.evidence is not Evidence.NOTHING else "all answers"
 
 
 def _table(found: Calibration) -> str:
     header = ("", "samples", "p50", "p95", "p99", "interval of p95")
     rows = [
         (name, str(each.count), _ms(each.p50), _ms(each.p95), _ms(each.p99), _interval(each))
-        for name, each in (("cold", found.cold), ("warm", found.warm))
+        for name, each in (("cold", found.cold), (_others(found).removesuffix(" answers"), found.warm))
         if each
     ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (header, *rows)
-    ]
-    lines[0] = styled(lines[0], STYLES["message"], sys.stdout)
-    return "\n".join(lines)
+    return table(header, rows, right=True)
 
 
-def _conclude(plan: Plan, found: Calibration, written: _Written) -> None:
+def _conclude(plan: Plan, found: Calibration, written: _Written, now: datetime) -> None:
     """Say which threshold holds, and why."""
     before, after = written.before, written.after
     if plan.svg:
@@ -262,14 +276,20 @@ def _conclude(plan: Plan, found: Calibration, written: _Written) -> None:
     if found.shortfall or found.p95_ms is None:
         source = "the table's value" if before[1] == "table" else "as it was calibrated before"
         say(f"\n{plan.target}: timeout_ms stays {before[0]}, {source}: {found.shortfall}.")
-        if found.told.evidence is Evidence.NOTHING and not plan.local:
+        # Of a few samples nothing follows, and least of all that the idle time was too short.
+        if found.told.evidence is Evidence.NOTHING and found.rested >= found.wanted:
             say(f"  = help: a longer idle time, as in `--cold-every {plan.pace.cold_every * 4:g}`")
         return
     rule = f"twice {found.p95_ms:g} ms, the p95 of {count(len(found.told.cold), 'cold start')}"
     if written.done:
-        say(f"\n{plan.target}: timeout_ms {before[0]} -> {after[0]}: {rule}, rounded up.")
+        say(f"\n{plan.target}: timeout_ms {before[0]} -> {after[0]}: {rule}, rounded up to the next 50.")
     else:
-        say(f"\n{plan.target}: timeout_ms would be {rule}; nothing was written.")
+        measured = would_be(plan.project, plan.target, found, now.date())
+        say(f"\n{plan.target}: timeout_ms stays {before[0]}, for nothing was written.")
+        say(f"What was measured comes to {measured}: {rule}, rounded up to the next 50.")
+        if not plan.write:
+            how = "with `--write`" if plan.local else "without `--no-write`"
+            say(f"  = help: the same command {how} sets it")
 
 
 def _document(plan: Plan, found: Calibration, done: Regenerated | None) -> dict[str, Any]:
@@ -299,7 +319,7 @@ def _drawn(plan: Plan, found: Calibration, now: datetime) -> str:
     where = "on this machine" if plan.local else "where it is deployed"
     parts = [
         f"{name}: p50 {_ms(each.p50)}, p95 {_ms(each.p95)}, p99 {_ms(each.p99)} of {each.count}"
-        for name, each in (("cold starts", found.cold), ("warm answers", found.warm))
+        for name, each in (("cold starts", found.cold), (_others(found), found.warm))
         if each
     ]
     return svg(
@@ -307,14 +327,15 @@ def _drawn(plan: Plan, found: Calibration, now: datetime) -> str:
         found.told.warm,
         title=f"{plan.target}: latency {where}, {now:%Y-%m-%d}",
         description="; ".join([*parts, f"evidence: {found.told.evidence}"]),
+        other=_others(found),
     )
 
 
 def _interval(each: Percentiles) -> str:
     low, high = each.p95_interval
-    if low is None and high is None:
-        return "too few samples"
-    return f"{'?' if low is None else _ms(low)} to {'?' if high is None else _ms(high)}"
+    if low is None:
+        return "too few samples" if high is None else f"at most {_ms(high)}"
+    return f"at least {_ms(low)}" if high is None else f"{_ms(low)} to {_ms(high)}"
 
 
 def _ms(value: float) -> str:
@@ -322,8 +343,7 @@ def _ms(value: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    minutes = math.ceil(seconds / 60)
-    if minutes < 2:  # noqa: PLR2004 - one minute
-        return f"{seconds:.0f} s"
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest} min" if hours else f"{minutes} min"
+    if seconds < 120:  # noqa: PLR2004 - two minutes
+        return f"{max(round(seconds), 1)} s"
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours} h {rest} min" if hours else f"{rest} min"

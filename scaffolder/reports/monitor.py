@@ -1,7 +1,6 @@
 """Report on a watch as it is kept: a table on a terminal, JSON Lines in a pipe."""
 
 import errno
-import io
 import json
 import os
 import signal
@@ -13,13 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaffolder.console import FINE, FOUND, result, say, styled
-from scaffolder.monitoring.alarms import HEALTHY
+from scaffolder.console import FINE, FOUND, escaped, result, say, styled
+from scaffolder.monitoring.alarms import HEALTHY, Standing
 from scaffolder.monitoring.hands import Threads
 from scaffolder.monitoring.layers import printable
 from scaffolder.monitoring.ledger import held, load
 from scaffolder.monitoring.state import state_file
-from scaffolder.monitoring.stopping import stopping
+from scaffolder.monitoring.stopping import INTERRUPTED, stopping
 from scaffolder.monitoring.watchkeeping import (
     ALARMS,
     PROBES,
@@ -35,7 +34,8 @@ from scaffolder.monitoring.watchkeeping import (
     Watch,
     Watchkeeper,
 )
-from scaffolder.monitoring.webhook import Webhook, document, sender, stamp
+from scaffolder.monitoring.webhook import Webhook, document, sender, span, stamp
+from scaffolder.reports.terminal import be_lenient, has_all_characters, is_drawable
 from scaffolder.watch import settle
 
 if TYPE_CHECKING:
@@ -43,13 +43,14 @@ if TYPE_CHECKING:
 
 SCHEMA = "mcp-scaffold/monitor@1"
 
+# The heads of the columns that a narrow terminal may do without.
+SINCE, LATENCY, LAST = "since (local time)", "latency", "last probe (local time)"
+
 GUTTER = 2
 """Columns between two columns of the table."""
 
 REASON = 40
 """Columns that the last verdict is worth; with fewer, it has those of its stamps instead."""
-
-INTERRUPTED = 130
 
 UNREAD = 141
 """Whoever read the output has gone; the status that a shell gives to what a broken pipe has ended."""
@@ -136,13 +137,13 @@ def telling(watches: Sequence[Watch], *, as_json: bool) -> Iterator[Teller]:
     """Yield what tells of the events of a watch."""
     if as_json or not sys.stdout.isatty():
         yield _tell_line
-    elif os.environ.get("TERM") in ("dumb", "unknown"):
-        # Nothing can be drawn over there.
-        with _lenient():
-            yield _tell_text
-    else:
-        with _lenient(), _table(watches) as teller:
-            yield teller
+        return
+    be_lenient()
+    if not is_drawable(sys.stdout):
+        yield _tell_text
+        return
+    with _table(watches) as teller:
+        yield teller
 
 
 def line(event: Event) -> dict[str, Any]:
@@ -159,10 +160,11 @@ def line(event: Event) -> dict[str, Any]:
             "latency_ms": event.sight.latency_ms and round(event.sight.latency_ms, 1),
             "state": event.standing.state,
             "since": stamp(event.standing.since),
+            "unwatched": span(event.standing.unwatched),
         }
     if isinstance(event, Raised):
         alarm = {key: value for key, value in document(event.alarm).items() if key != "schema"}
-        return {"schema": SCHEMA, "event": "alarm", **alarm, "again": event.again}
+        return {"schema": SCHEMA, "event": "alarm", **alarm, "again": event.again, "waiting": event.waiting}
     if isinstance(event, Sent):
         return {
             "schema": SCHEMA,
@@ -186,9 +188,7 @@ def line(event: Event) -> dict[str, Any]:
 
 
 def _tell_line(event: Event) -> None:
-    # What a server says may hold any character, and a locale may have no byte for it.
-    plain = "utf" not in (sys.stdout.encoding or "").lower()
-    result(json.dumps(line(event), ensure_ascii=plain))
+    result(escaped(json.dumps(line(event), ensure_ascii=not has_all_characters(sys.stdout))))
     # Whoever reads the pipe is to know now, and not when a buffer is full.
     sys.stdout.flush()
     if story := _story(event):
@@ -197,28 +197,44 @@ def _tell_line(event: Event) -> None:
 
 def _tell_text(event: Event) -> None:
     if isinstance(event, Seen):
-        parts = (_local(event.at), event.watch.name, _state(event), _latency(event), _last(event))
+        parts = (stamp(event.at), event.watch.name, _state(event), _latency(event), _last(event))
         result("  ".join(filter(None, parts)))
-    elif story := _story(event):
+    if story := _story(event):
         result(story)
     sys.stdout.flush()
 
 
 def _story(event: Event) -> str | None:
     """Put into words what is worth one beside the verdicts."""
+    if isinstance(event, Seen):
+        return _pause(event)
     if isinstance(event, Raised):
         alarm = event.alarm
         word = styled(str(alarm.kind), ALARM_STYLES[alarm.kind], sys.stderr)
         change = f"{alarm.before} -> {alarm.after}" if alarm.before else alarm.after
-        again = " (from an earlier run)" if event.again else ""
-        return f"{word}: {stamp(alarm.at)} {alarm.target}: {change}: {printable(alarm.reason)}{again}"
+        took = f" after {alarm.down_seconds} s" if alarm.down_seconds is not None else ""
+        notes = [
+            *(["from an earlier run"] if event.again else []),
+            *(["not delivered yet: no webhook in this run"] if event.waiting else []),
+        ]
+        note = f" ({'; '.join(notes)})" if notes else ""
+        return f"{word}: {stamp(alarm.at)} {alarm.target}: {change}{took}: {printable(alarm.reason)}{note}"
     if isinstance(event, Sent) and event.failure:
         end = "and is given up" if event.given_up else "and is sent again"
-        return f"the alarm {event.alarm.id} did not arrive, {end}: {event.failure}"
+        return f"the alarm {event.alarm.id} did not arrive, {end}: {printable(event.failure)}"
     if isinstance(event, Changed):
         parts = (("added", event.added), ("not watched any more", event.removed), ("changed", event.altered))
         return "targets: " + "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
     return f"trouble: {printable(event.message)}" if isinstance(event, Trouble) else None
+
+
+def _pause(event: Seen) -> str | None:
+    """Say, at its end, that nobody looked for a while: what was so then is not known."""
+    standing = event.standing
+    if standing.unwatched is None or standing.unwatched[1] != event.at:
+        return None
+    start, end = map(stamp, standing.unwatched)
+    return f"{event.watch.name} was not watched from {start} to {end}"
 
 
 @contextmanager
@@ -266,9 +282,9 @@ def rows(
     columns = {
         "target": [watch.name for watch in shown],
         "state": [_state(event) for event in events],
-        "since": [_local(event.standing.since) if event else "" for event in events],
-        "latency": [_latency(event) if event else "" for event in events],
-        "last probe": [f"{_local(event.at)}  {_last(event)}" if event else "" for event in events],
+        SINCE: [_since(event.standing) if event else "" for event in events],
+        LATENCY: [_latency(event) if event else "" for event in events],
+        LAST: [f"{_local(event.at)}  {_last(event)}" if event else "" for event in events],
     }
     widths = _widths(columns, width)
     table = Table(box=None, padding=(0, GUTTER, 0, 0), pad_edge=False)
@@ -292,13 +308,13 @@ def _widths(columns: Mapping[str, Sequence[str]], width: int) -> dict[str, int]:
     wanted = {head: max(map(len, (head, *cells))) for head, cells in columns.items()}
     # A few names are long, and none is worth half of the terminal.
     wanted["target"] = min(wanted["target"], max(width // 3, 8))
-    for head in ("since", "latency"):
-        if sum(wanted.values()) - wanted["last probe"] + GUTTER * len(wanted) > width - REASON:
+    for head in (SINCE, LATENCY):
+        if sum(wanted.values()) - wanted[LAST] + GUTTER * len(wanted) > width - REASON:
             del wanted[head]
-    left = width - sum(wanted.values()) + wanted["last probe"] - GUTTER * len(wanted)
-    wanted["last probe"] = min(wanted["last probe"], left)
-    if wanted["last probe"] < len("last probe"):
-        del wanted["last probe"]
+    left = width - sum(wanted.values()) + wanted[LAST] - GUTTER * len(wanted)
+    wanted[LAST] = min(wanted[LAST], left)
+    if wanted[LAST] < len(LAST):
+        del wanted[LAST]
     return wanted
 
 
@@ -320,17 +336,14 @@ def _last(event: Seen) -> str:
     return reason if event.sight.state == event.standing.state else f"{event.sight.state}: {reason}"
 
 
+def _since(standing: Standing) -> str:
+    """Say since when something is believed, and that nobody looked for some of that time."""
+    return _local(standing.since) + (", with a pause" if standing.unwatched else "")
+
+
 def _latency(event: Seen) -> str:
     latency = event.sight.latency_ms
     return "" if latency is None else f"{latency:.0f} ms"
-
-
-@contextmanager
-def _lenient() -> Iterator[None]:
-    """Replace what the terminal has no character for: what a server says is no reason to end a watch."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    yield
 
 
 def _silence() -> None:

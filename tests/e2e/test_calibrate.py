@@ -27,8 +27,9 @@ from scaffolder.writing import create
 
 pytestmark = pytest.mark.slow
 
-# The one that starts in the least time.
+# The one that starts in the least time, and a server that comes and goes.
 FASTEST = list(profiles())[-1]
+COMING = next(name for name, each in profiles().items() if not each.runtimes[each.default_runtime].stays)
 
 MANIFEST = """\
 name: notes # a name
@@ -46,15 +47,15 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
-def command(*words: str) -> list[str]:
+def command(*words: str, target: str = COMING) -> list[str]:
     """Give the command that runs the program."""
-    return [sys.executable, "-m", "scaffolder", "calibrate", "--target", FASTEST, *words]
+    return [sys.executable, "-m", "scaffolder", "calibrate", "--target", target, *words]
 
 
-def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(project: Path, *words: str, target: str = COMING) -> subprocess.CompletedProcess[str]:
     """Run the program in a project."""
     return subprocess.run(
-        command(*words),
+        command(*words, target=target),
         cwd=project,
         env=dict(os.environ),
         capture_output=True,
@@ -63,9 +64,9 @@ def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def manifest(url: str) -> str:
+def manifest(url: str, target: str = COMING) -> str:
     """Write the manifest of a server at a URL."""
-    return MANIFEST.replace("TARGET", FASTEST).replace("URL", url)
+    return MANIFEST.replace("TARGET", target).replace("URL", url)
 
 
 class Cold:
@@ -121,8 +122,8 @@ def test_a_server_that_goes_cold(tmp_path: Path) -> None:
     assert found["p95_ms"] == pytest.approx(percentile(cold.taken, 0.95), rel=0.1)
     after = (tmp_path / "notes/mcp.yaml").read_text()
     assert all(line in after for line in text.splitlines())
-    assert yaml.safe_load(after)["monitor"]["observed"][FASTEST]["p95_ms"] == found["p95_ms"]
-    monitor = json.loads((tmp_path / "notes/monitor/monitor.json").read_text())["targets"][FASTEST]
+    assert yaml.safe_load(after)["monitor"]["observed"][COMING]["p95_ms"] == found["p95_ms"]
+    monitor = json.loads((tmp_path / "notes/monitor/monitor.json").read_text())["targets"][COMING]
     assert monitor["timeout_ms"] == math.ceil(found["p95_ms"] * 2 / 50) * 50 == found["timeout_ms"]["after"]
 
 
@@ -148,16 +149,17 @@ def test_a_run_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
     found = json.loads(again.stdout)
     assert found["kept"]["samples"] > before
     assert datetime.fromisoformat(found["kept"]["since"]).tzinfo
-    assert yaml.safe_load((tmp_path / "notes/mcp.yaml").read_text())["monitor"]["observed"][FASTEST]
+    assert yaml.safe_load((tmp_path / "notes/mcp.yaml").read_text())["monitor"]["observed"][COMING]
     assert not kept.exists()
 
 
 def test_on_this_machine(tmp_path: Path, toolchain: Toolchain) -> None:
     """Each cold sample is a fresh start of the real runtime; what that is not is said."""
     with using(toolchain):
-        project = generate(tmp_path / "notes", yaml.safe_load(manifest("https://n.example/mcp")), toolchain)
+        text = manifest("https://n.example/mcp", FASTEST)
+        project = generate(tmp_path / "notes", yaml.safe_load(text), toolchain)
         before = (project / "mcp.yaml").read_bytes()
-        done = run(project, "--local", "--samples", str(ENOUGH), "--json")
+        done = run(project, "--local", "--samples", str(ENOUGH), "--json", target=FASTEST)
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout)
         assert (found["cold"]["count"], found["warm"]["count"]) == (ENOUGH, 3 * ENOUGH)
@@ -165,10 +167,34 @@ def test_on_this_machine(tmp_path: Path, toolchain: Toolchain) -> None:
         assert found["cold"]["p50"] > found["warm"]["p50"]
         assert found["written"] is False
         assert (project / "mcp.yaml").read_bytes() == before
-        few = run(project, "--local", "--samples", "2", "--write")
+        few = run(project, "--local", "--samples", "2", "--write", target=FASTEST)
         assert few.returncode == 1
-        assert "the table's value" in few.stderr
+        assert "the table's value: 2 cold starts were seen; a 95th percentile takes 20." in few.stderr
         assert (project / "mcp.yaml").read_bytes() == before
+
+
+def test_a_server_that_never_gets_cold(tmp_path: Path) -> None:
+    """Where one process stays, idle times tell nothing: that is refused at once, with what does."""
+    text = manifest("https://n.example/mcp", FASTEST)
+    create(tmp_path / "notes", {**render(yaml.safe_load(text)), "mcp.yaml": text.encode()})
+    done = run(tmp_path / "notes", target=FASTEST)
+    assert done.returncode == 2
+    assert f"one process serves {FASTEST} as long as it is up" in done.stderr
+    assert f"mcp-scaffold calibrate --target {FASTEST} --local" in done.stderr
+    assert (tmp_path / "notes/mcp.yaml").read_text() == text
+
+
+def test_a_drawing_that_cannot_be_written(tmp_path: Path) -> None:
+    """Refused before anything is asked or written."""
+    with server(healthy) as (url, requests):
+        text = manifest(url)
+        create(tmp_path / "notes", {**render(yaml.safe_load(text)), "mcp.yaml": text.encode()})
+        for place in ("nowhere/cold.svg", ".", "mcp.yaml/cold.svg"):
+            done = run(tmp_path / "notes", "--svg", place)
+            assert done.returncode == 2
+            assert place.split("/")[0] in done.stderr
+        assert not requests
+    assert (tmp_path / "notes/mcp.yaml").read_text() == text
 
 
 def test_a_target_that_is_none(tmp_path: Path) -> None:

@@ -68,17 +68,19 @@ def receiver() -> Iterator[Receiver]:
     made.http.server_close()
 
 
+def environment(hook: str | None) -> dict[str, str]:
+    """Give the environment of a run, with a webhook or without."""
+    secrets = {"MCP_SCAFFOLD_WEBHOOK_URL": hook, "MCP_SCAFFOLD_WEBHOOK_SECRET": SECRET} if hook else {}
+    return {**os.environ, **secrets}
+
+
 @contextmanager
 def monitoring(url: str, receiver: Receiver, state: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
     """Run the program, and make sure that it has ended."""
     command = [sys.executable, "-m", "scaffolder", "monitor", url, "--interval", "1", "--state", str(state)]
     process = subprocess.Popen(
         [*command, "--failures", "3", "--recoveries", "2", *more],
-        env={
-            **os.environ,
-            "MCP_SCAFFOLD_WEBHOOK_URL": receiver.url,
-            "MCP_SCAFFOLD_WEBHOOK_SECRET": SECRET,
-        },
+        env=environment(receiver.url),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -172,6 +174,33 @@ def test_two_of_them_do_not_share_a_state(receiver: Receiver, tmp_path: Path) ->
             assert second.stderr
             assert "another monitor is at work" in second.stderr.read()
         verdict(first)
+
+
+def test_a_look_in_a_terminal_loses_no_alarm(receiver: Receiver, tmp_path: Path) -> None:
+    """Without the variables of the webhook, the alarm that it has not taken is told, and stays for it."""
+    state = tmp_path / "state.json"
+    where = "http://127.0.0.1:9/mcp"
+
+    def run(hook: str | None, rounds: int) -> str:
+        words = ["monitor", where, "--interval", "1", "--rounds", str(rounds), "--state", str(state)]
+        done = subprocess.run(
+            [sys.executable, "-m", "scaffolder", *words],
+            env=environment(hook),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        return done.stderr
+
+    assert "did not arrive, and is sent again" in run("http://127.0.0.1:9/", 3)
+    assert state.stat().st_mode & 0o777 == 0o600
+    for _ in range(2):
+        told = run(None, 1)
+        assert "(from an earlier run; not delivered yet: no webhook in this run)" in told
+    with monitoring(where, receiver, state):
+        assert receiver.waits_for(1)
+    assert receiver.kinds() == ["outage"]
 
 
 def test_rounds_end_with_the_verdict(receiver: Receiver, tmp_path: Path) -> None:
