@@ -33,8 +33,8 @@ DIFF_STYLES = {"+": "32", "-": "31", "@": "36"}
 
 
 def result(text: str) -> None:
-    """Print the result."""
-    print(text)
+    """Print the result, in one piece: what is told meanwhile may go to the same place."""
+    sys.stdout.write(f"{text}\n")
 
 
 def say(text: str) -> None:

@@ -21,7 +21,7 @@ UNAVAILABLE = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, *range(520, 531)}
 )
 
-# In the address of a page where one logs in.
+# In the address of a page where one logs in: in its path, and in a host that is another.
 LOGIN = re.compile(
     r"log[-_]?in|sign[-_]?in|\bsso|saml|\boauth|authori[sz]e|\bauth\b|\baccounts?\.|access\.", re.IGNORECASE
 )
@@ -63,9 +63,10 @@ def destination(url: str, location: str) -> str:
 
 
 def is_login(url: str, location: str) -> bool:
-    """Tell whether a redirection looks like one to a page of another host where one logs in."""
+    """Tell whether a redirection looks like one to a page where one logs in."""
     try:
         parts = urlsplit(urljoin(url, location))
-        return parts.hostname != urlsplit(url).hostname and bool(LOGIN.search(f"{parts.netloc}{parts.path}"))
+        elsewhere = parts.hostname != urlsplit(url).hostname
+        return bool(LOGIN.search(f"{parts.netloc}{parts.path}" if elsewhere else parts.path))
     except ValueError:
         return False

@@ -151,10 +151,14 @@ def test_a_wall_behind_another() -> None:
 
 def test_a_wall_that_is_not_there() -> None:
     """It may be open on purpose."""
-    (line,) = advice(asked(healthy, replace(OURS, auth=True)))
-    assert line == (
-        "if it is open to everybody on purpose, take `monitor.bearer` out of mcp.yaml, or probe it with "
-        "`--no-auth`"
+    purpose = "if it is open to everybody on purpose, "
+    asks = replace(OURS, auth=True)
+    assert advice(asked(healthy, asks)) == (f"{purpose}probe without `--auth`, or with `--no-auth`",)
+    has = replace(
+        asks, credentials=(Credential("authorization", "T"),), headers={"authorization": "Bearer abc"}
+    )
+    assert advice(asked(healthy, has)) == (
+        f"{purpose}take `monitor.bearer` out of mcp.yaml, or probe with `--no-auth`",
     )
 
 
@@ -197,7 +201,8 @@ def test_a_redirection() -> None:
 @pytest.mark.parametrize(
     ("location", "place", "login"),
     [
-        ("/login", "https://a.example/login", False),
+        ("/login", "https://a.example/login", True),
+        ("/mcp/", "https://a.example/mcp/", False),
         ("http://a.example:80/mcp", "http://a.example:80/mcp", False),
         ("https://user:pw@b.example/x?y#z", "https://b.example", False),
         ("https://vercel.com/sso-api?url=x", "https://vercel.com", True),

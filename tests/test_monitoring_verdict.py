@@ -197,6 +197,15 @@ def test_staging_at_the_address_of_production(server: dict[str, Any], reason: st
     assert [finding.era for finding in verdict.findings] == [Era.MODERN, Era.LEGACY]
 
 
+def test_who_answers_comes_before_how() -> None:
+    """Another server explains why it speaks another era of the protocol."""
+    stranger = report(Era.LEGACY, server={**SERVER, "name": "notes-staging"})
+    unknown = failed(Era.MODERN, exchanges.Layer.JSON_RPC, "error -32601: Method not found")
+    verdict = judge(examined(unknown, stranger), EXPECTED)
+    assert verdict.reason.startswith("another server answers at this address")
+    assert any("does not speak the modern era" in finding.sentence for finding in verdict.findings)
+
+
 def test_a_slow_server_that_is_allowed_to_be() -> None:
     """It is degraded, and nobody has to look after it; whatever else is wrong still counts."""
     allowed = replace(EXPECTED, allow_slow=True)

@@ -105,8 +105,13 @@ def _credentials(finding: Finding, expectation: Expectation, examination: Examin
         if expectation.missing:
             yield _set(expectation.missing)
         if any(report.failure is None for report in examination.unauthenticated.values()):
-            off = f"take `monitor.bearer` out of {MANIFEST}, or " if expectation.readiness else ""
-            yield f"if it is open to everybody on purpose, {off}probe it with `--no-auth`"
+            named = expectation.readiness and any(each.is_personal for each in expectation.credentials)
+            off = (
+                f"take `monitor.bearer` out of {MANIFEST}, or probe with"
+                if named
+                else "probe without `--auth`, or with"
+            )
+            yield f"if it is open to everybody on purpose, {off} `--no-auth`"
         return
     failures = (
         report.failure

@@ -251,9 +251,9 @@ def _auth_layer(reports: Mapping[Era, EraReport]) -> LayerResult:
     failure = report.failure
     ok = bool(refused) and not let_in and all(each.failure and each.failure.challenge for each in refused)
     if failure is None:
-        detail = f"without credentials, it answers in the {report.era} era instead of 401"
+        detail = f"who has no credentials gets an answer in the {report.era} era, and no 401"
     elif not refused:
-        detail = f"without credentials, {failure.message} instead of 401"
+        detail = f"who has no credentials does not get a 401: {failure.message}"
     else:
         detail = f"401, {failure.challenge}" if ok else "401 without a challenge (WWW-Authenticate)"
     return LayerResult(Layer.AUTH, ok=ok, detail=detail, facts=_facts(report))
@@ -300,7 +300,8 @@ def _lacks(status: int, body: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if store:
         problems.append(f"the session store fails: {quote(str(store))}")
     if not problems:
-        what = ", a page of HTML" if is_html("", body) else f": {excerpt(body)}"
+        said = excerpt(body)
+        what = ", a page of HTML" if is_html("", body) else f": {said}" if said else ""
         problems.append(f"/readyz answers HTTP {status}{what}")
     return tuple(names), tuple(problems)
 

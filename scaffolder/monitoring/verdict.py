@@ -114,9 +114,10 @@ def _findings(examination: Examination, expectation: Expectation) -> Iterator[Fi
         yield Finding(State.DOWN, unreached.layer, f"{NAMES[unreached.layer]}: {unreached.detail}")
         return
     yield from _certificate(examination)
+    # Who it is that answers explains what else is wrong with it.
+    yield from _identity(examination, expectation)
     yield from _protocol(examination, expectation)
     yield from _auth(examination, expectation)
-    yield from _identity(examination, expectation)
     yield from _hashes(examination, expectation)
     yield from _parts(examination)
     yield from _latency(examination, expectation)

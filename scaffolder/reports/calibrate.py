@@ -35,8 +35,8 @@ from scaffolder.reports.project import recovered, regenerated
 from scaffolder.reports.terminal import be_lenient, has_all_characters, is_drawable
 
 NO_SUBSTITUTE = (
-    "Measured on this machine, which is no substitute for the cloud: there is no network, no vendor's router "
-    "and no other hardware, and a process where there may be an isolate or a snapshot."
+    "Measured on this machine, which is no substitute for the cloud: there is no network, no vendor's "
+    "router, other hardware, and a process where there may be an isolate or a snapshot."
 )
 
 
