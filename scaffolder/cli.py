@@ -18,8 +18,6 @@ from scaffolder.editing import adding, removing, renaming
 from scaffolder.options import Folder, Json, tidy
 from scaffolder.watching import calibrate, monitor, probe
 
-FAILED, INTERRUPTED = 2, 130
-
 # Typer gives a name of its own to only some of the errors in arguments, not to what all of them are.
 ArgumentError: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 
@@ -194,7 +192,7 @@ def fail(message: str, advice: Sequence[str] = ()) -> NoReturn:
     """Say why the command could not work, in the form that was asked for, and exit."""
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "mcp-scaffold")
     console.failed(command, message, advice, as_json="--json" in sys.argv)
-    sys.exit(FAILED)
+    sys.exit(console.FAILED)
 
 
 def misused(error: typer.BadParameter) -> NoReturn:
@@ -212,14 +210,14 @@ def main() -> None:
     gc.disable()
     try:
         code = app(standalone_mode=False)
-        if code == INTERRUPTED:
+        if code == console.INTERRUPTED:
             raise KeyboardInterrupt  # noqa: TRY301 - Typer made a number of it
         sys.exit(code)
     except ArgumentError as error:
         misused(error)
     except (KeyboardInterrupt, typer.Abort):
         console.say("Interrupted.")
-        sys.exit(INTERRUPTED)
+        sys.exit(console.INTERRUPTED)
     except UserError as error:
         fail(str(error), error.help)
     except OSError as error:

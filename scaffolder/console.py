@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from scaffolder.diagnostics import Diagnostic
 
-FINE, FOUND, FAILED = 0, 1, 2
+FINE, FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 # SGR parameters of the terminal (ECMA-48), by role.
 STYLES: Mapping[str, str] = {

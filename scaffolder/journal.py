@@ -5,7 +5,6 @@ and from that moment on it will be. Each file is replaced by a rename, so that n
 """
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from typing import Any
 from scaffolder.baseline import BASELINE, FOLDER, Baseline, digest, dump, load
 from scaffolder.diagnostics import UserError
 from scaffolder.disk import is_inside
+from scaffolder.durable import alone, sync
 from scaffolder.fresh import PENDING
 from scaffolder.plan import Operation, Write
 
@@ -46,15 +46,11 @@ def locked(project: Path) -> Iterator[None]:
     # The folder itself is locked: a file would have to be left behind, or removed in a race.
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(
-            f"another run is at work on {project}", help=["wait until it has finished, and try again"]
-        ) from None
-    else:
-        yield
+        with alone(
+            handle, f"another run is at work on {project}", ["wait until it has finished, and try again"]
+        ):
+            yield
     finally:
-        os.close(handle)
         if made and not any(folder.iterdir()):
             folder.rmdir()
 
@@ -76,12 +72,12 @@ def commit(project: Path, operations: Sequence[Operation]) -> Outcome:
         entries = [_stage(pending, str(index), operation) for index, operation in enumerate(operations)]
         draft = pending / f"{JOURNAL}.tmp"
         _write(draft, json.dumps(entries).encode())
-        _sync(pending)
+        sync(pending)
         draft.replace(pending / JOURNAL)
     except OSError:
         shutil.rmtree(pending, ignore_errors=True)
         raise
-    _sync(pending)
+    sync(pending)
     return _finish(project)
 
 
@@ -228,11 +224,3 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -41,7 +41,7 @@ ORDER = [
     ["amend.splice"],
     ["amend.roundtrip"],
     ["amend", "merging"],
-    ["disk", "fresh", "writing", "renames"],
+    ["disk", "durable", "fresh", "writing", "renames"],
     ["baseline"],
     ["plan"],
     ["draft", "journal"],

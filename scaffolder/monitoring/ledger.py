@@ -1,6 +1,5 @@
 """Keep in a file what is believed of each server, and the alarms that have not been delivered yet."""
 
-import fcntl
 import hashlib
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from scaffolder.diagnostics import UserError
+from scaffolder.durable import alone, sync
 from scaffolder.monitoring.alarms import DOWN, Alarm, Rules, Standing, judged, kind, looked_at
 from scaffolder.monitoring.state import private
 
@@ -208,11 +208,7 @@ def save(file: Path, ledger: Ledger) -> None:
         output.flush()
         os.fsync(output.fileno())
     draft.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(file.parent)
 
 
 @contextmanager
@@ -224,14 +220,8 @@ def held(file: Path, who: str = "another monitor", advice: Sequence[str] = ()) -
     file.parent.mkdir(parents=True, exist_ok=True)
     # The ledger itself is replaced all the time, so the lock has a file of its own, which stays.
     handle = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(f"{who} is at work with {file}", help=advice) from None
-    else:
+    with alone(handle, f"{who} is at work with {file}", advice):
         yield
-    finally:
-        os.close(handle)
 
 
 def _free(file: Path) -> Path:

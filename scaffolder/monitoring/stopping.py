@@ -7,9 +7,6 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-INTERRUPTED = 130
-"""The status that a shell gives to what SIGINT has ended."""
-
 Handler = Callable[[int, FrameType | None], None]
 
 

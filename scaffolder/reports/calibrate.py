@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scaffolder.console import FINE, FOUND, count, emit, result, say, table
+from scaffolder.console import FINE, FOUND, INTERRUPTED, count, emit, result, say, table
 from scaffolder.diagnostics import UserError, from_system
 from scaffolder.monitoring.calibration import (
     BOUNDED,
@@ -28,7 +28,6 @@ from scaffolder.monitoring.layers import printable
 from scaffolder.monitoring.observing import observe, place, threshold, would_be
 from scaffolder.monitoring.sampling import WARM, Failed, Measured, Pace
 from scaffolder.monitoring.series import LIFETIME, Series
-from scaffolder.monitoring.stopping import INTERRUPTED
 from scaffolder.regenerate import Regenerated
 from scaffolder.reports import telling
 from scaffolder.reports.project import recovered, regenerated

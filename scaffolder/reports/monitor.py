@@ -12,13 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaffolder.console import FINE, FOUND, escaped, result, say, styled
+from scaffolder.console import FINE, FOUND, INTERRUPTED, escaped, result, say, styled
 from scaffolder.monitoring.alarms import HEALTHY, Standing
 from scaffolder.monitoring.hands import Threads
 from scaffolder.monitoring.layers import printable
 from scaffolder.monitoring.ledger import held, load
 from scaffolder.monitoring.state import state_file
-from scaffolder.monitoring.stopping import INTERRUPTED, stopping
+from scaffolder.monitoring.stopping import stopping
 from scaffolder.monitoring.watchkeeping import (
     ALARMS,
     PROBES,
